@@ -1,0 +1,82 @@
+"""Everything that a client can do wrong, or that can be away, in one place."""
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or type(self).__doc__)
+
+    @property
+    def detail(self) -> str:
+        return str(self)
+
+
+class MalformedImage(AppError):
+    """The image is damaged or cut off."""
+
+    status = 400
+
+
+class BadCursor(AppError):
+    """The cursor does not come from this list."""
+
+    status = 400
+
+
+class NotAllowed(AppError):
+    """This call needs the submission's Idempotency-Key, within 10 minutes of storing it."""
+
+    status = 403
+
+
+class SubmissionNotFound(AppError):
+    """There is no submission with this id."""
+
+    status = 404
+
+
+class BodyTooLarge(AppError):
+    """The request is larger than 10 MB."""
+
+    status = 413
+
+
+class ImageTooLarge(AppError):
+    """The picture has more than 40 megapixels."""
+
+    status = 413
+
+
+class NotAnImage(AppError):
+    """This is not a picture that can be read: PNG, JPEG, WebP, GIF and BMP are."""
+
+    status = 415
+
+
+class BlankImage(AppError):
+    """There is no ink on the image."""
+
+    status = 422
+
+
+class MissingImage(AppError):
+    """The request carries no picture: send it as the body, or as the multipart field `file`."""
+
+    status = 422
+
+
+class KeyReused(AppError):
+    """This Idempotency-Key was used before, for another picture or label."""
+
+    status = 422
+
+
+class DatabaseUnavailable(AppError):
+    """The database is away; predictions still work. Try again in a moment."""
+
+    status = 503

@@ -1,0 +1,83 @@
+-- The schema of Digit recogniser. It can run again on a database that has it: then it adds what a newer
+-- version brings and leaves the rest alone. Postgres 15 or later.
+--
+--   Compose runs it through the one-shot service `migrate`, db/embedded.py without Docker; by hand:
+--   psql -v ON_ERROR_STOP=1 -f db/init.sql
+
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+
+BEGIN;
+
+-- two that start at once take turns
+SELECT pg_advisory_xact_lock(hashtext('digit-recogniser schema'));
+
+-- What people drew, what the model read, and what they said they meant.
+CREATE TABLE IF NOT EXISTS submissions (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    idempotency_key uuid UNIQUE,
+    request_sha256  bytea NOT NULL CHECK (octet_length(request_sha256) = 32),
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    image           bytea NOT NULL CHECK (octet_length(image) <= 262144 AND substring(image FROM 1 FOR 4) = '\x89504e47'::bytea),
+    prediction      smallint NOT NULL CHECK (prediction BETWEEN 0 AND 9),
+    confidence      real NOT NULL CHECK (confidence BETWEEN 0 AND 1),
+    unsure          boolean NOT NULL,
+    probabilities   real[] NOT NULL CHECK (cardinality(probabilities) = 10),
+    model           text NOT NULL CHECK (model <> ''),
+    true_label      smallint CHECK (true_label BETWEEN 0 AND 9),
+    correct         boolean GENERATED ALWAYS AS (prediction = true_label) STORED,
+    status          text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected'))
+);
+
+COMMENT ON TABLE submissions IS 'Sketches with what the model read and what their makers meant';
+COMMENT ON COLUMN submissions.idempotency_key IS 'Made by the client for each drawing: sent twice, it is stored once';
+COMMENT ON COLUMN submissions.request_sha256 IS 'SHA-256 of the picture and label as sent: tells a repeated request from a reused key';
+COMMENT ON COLUMN submissions.image IS 'PNG, greyscale, at most 280x280; reading it again gives the same answer';
+COMMENT ON COLUMN submissions.confidence IS 'The calibrated probability of the prediction';
+COMMENT ON COLUMN submissions.probabilities IS 'Ten calibrated probabilities, of the digits 0 to 9';
+COMMENT ON COLUMN submissions.model IS 'The version of the model that made the prediction';
+COMMENT ON COLUMN submissions.true_label IS '0 to 9; NULL means "not a digit", which is left out of accuracy and of training on digits';
+COMMENT ON COLUMN submissions.correct IS 'Whether the prediction is the label; NULL where there is no digit';
+COMMENT ON COLUMN submissions.status IS 'pending until reviewed; rejected ones are left out of the statistics';
+
+-- newest first, page by page, with and without the filters that are asked for most
+CREATE INDEX IF NOT EXISTS submissions_newest ON submissions (created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS submissions_by_label ON submissions (true_label, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS submissions_by_prediction ON submissions (prediction, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS submissions_wrong ON submissions (created_at DESC, id DESC) WHERE NOT correct;
+CREATE INDEX IF NOT EXISTS submissions_by_status ON submissions (status, created_at DESC, id DESC);
+
+-- Every figure at a glance: SELECT * FROM prediction_accuracy;
+CREATE OR REPLACE VIEW prediction_accuracy AS
+SELECT count(*)                                                   AS submissions,
+       count(true_label)                                          AS digits,
+       count(*) - count(true_label)                               AS not_digits,
+       count(*) FILTER (WHERE correct)                            AS correct,
+       count(*) FILTER (WHERE NOT correct)                        AS wrong,
+       round(100.0 * count(*) FILTER (WHERE correct) / nullif(count(true_label), 0), 2) AS accuracy_percent,
+       count(*) FILTER (WHERE unsure)                             AS unsure,
+       min(created_at)                                            AS first_at,
+       max(created_at)                                            AS last_at
+FROM submissions
+WHERE status <> 'rejected';
+
+-- The same for each digit: recall (of those meant, the share read right) and precision (of those read so, the share meant so).
+CREATE OR REPLACE VIEW digit_statistics AS
+SELECT digit,
+       count(*) FILTER (WHERE true_label = digit)                 AS submissions,
+       count(*) FILTER (WHERE true_label = digit AND correct)     AS correct,
+       count(*) FILTER (WHERE prediction = digit AND true_label IS NOT NULL) AS predicted,
+       round(100.0 * count(*) FILTER (WHERE true_label = digit AND correct)
+             / nullif(count(*) FILTER (WHERE true_label = digit), 0), 2) AS recall_percent,
+       round(100.0 * count(*) FILTER (WHERE true_label = digit AND correct)
+             / nullif(count(*) FILTER (WHERE prediction = digit AND true_label IS NOT NULL), 0), 2) AS precision_percent,
+       round((avg(confidence) FILTER (WHERE true_label = digit))::numeric, 4) AS mean_confidence
+FROM generate_series(0, 9) AS digit
+LEFT JOIN submissions ON (true_label = digit OR prediction = digit) AND status <> 'rejected'
+GROUP BY digit
+ORDER BY digit;
+
+COMMENT ON VIEW prediction_accuracy IS 'How often the model was right, over all submissions that were not rejected';
+COMMENT ON VIEW digit_statistics IS 'Recall, precision and mean confidence of each digit, over all submissions that were not rejected';
+
+COMMIT;
