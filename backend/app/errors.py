@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from app.schemas import Problem
+
 
 class AppError(Exception):
     """Something went wrong."""
@@ -80,3 +82,12 @@ class DatabaseUnavailable(AppError):
     """The database is away; predictions still work. Try again in a moment."""
 
     status = 503
+
+
+def responses(*errors: type[AppError]) -> dict[int | str, dict]:
+    """What /docs says of these errors, by status."""
+    described: dict[int | str, dict] = {}
+    for error in errors:
+        entry = described.setdefault(error.status, {"model": Problem, "description": ""})
+        entry["description"] = f"{entry['description']} {error.__name__}: {error.__doc__}".strip()
+    return described

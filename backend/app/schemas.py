@@ -103,7 +103,10 @@ class ModelStatistics(BaseModel):
 
 
 class Statistics(BaseModel):
-    """Figures over all submissions that were not rejected; those labelled "not a digit" count in `total` and `not_digits` alone."""
+    """Figures over all submissions that were not rejected.
+
+    Those labelled "not a digit" count in `total`, `not_digits` and `unsure` alone.
+    """
 
     total: int = Field(examples=[122])
     digits: int = Field(description="labelled with a digit", examples=[120])

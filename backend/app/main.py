@@ -1,0 +1,73 @@
+"""The application.
+
+uv run --no-default-groups uvicorn app.main:app --port 8000     then http://localhost:8000/docs
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from app.config import get_settings
+from app.database import create_pool
+from app.errors import AppError, BodyTooLarge
+from app.middleware import LimitBody, Observe
+from app.registry import Registry
+from app.routes import health, models, predict, statistics, submissions
+
+log = logging.getLogger("app")
+
+DESCRIPTION = """Reads handwritten digits, says how sure it is, and keeps what people meant.
+
+Errors are `{"error": "BlankImage", "detail": "There is no ink on the image."}`."""
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = get_settings()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s:     %(name)s: %(message)s")
+    log.setLevel(settings.log_level.upper())
+    app.state.registry = Registry(settings)
+    log.info("serving %s", app.state.registry.current.version)
+    app.state.pool = create_pool(settings)
+    await app.state.pool.open(wait=False)  # the database may come later
+    yield
+    await app.state.pool.close()
+
+
+app = FastAPIOffline(title="Digit recogniser", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+for routes in (predict, submissions, statistics, models, health):
+    app.include_router(routes.router)
+app.add_middleware(LimitBody)
+app.add_middleware(Observe)
+
+
+@app.exception_handler(AppError)
+async def on_app_error(request: Request, error: AppError) -> JSONResponse:
+    return _problem(error.status, type(error).__name__, error.detail)
+
+
+@app.exception_handler(RequestValidationError)
+async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
+    complaints = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
+    return _problem(422, "InvalidRequest", "; ".join(complaints))
+
+
+@app.exception_handler(HTTPException)
+async def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+    name = {404: "NotFound", 405: "MethodNotAllowed", 413: BodyTooLarge.__name__}.get(error.status_code, "BadRequest")
+    return _problem(error.status_code, name, str(error.detail))
+
+
+@app.exception_handler(Exception)
+async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    return _problem(500, "InternalError", "Something went wrong here; it is in the server's log.")
+
+
+def _problem(status: int, error: str, detail: str) -> JSONResponse:
+    return JSONResponse({"error": error, "detail": detail}, status)

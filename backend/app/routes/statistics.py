@@ -1,0 +1,62 @@
+"""Figures on what people submitted."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app import store
+from app.database import Connection
+from app.errors import DatabaseUnavailable, responses
+from app.schemas import ConfidenceBin, DigitStatistics, Statistics
+
+router = APIRouter(tags=["statistics"], responses=responses(DatabaseUnavailable))
+
+
+@router.get("/statistics")
+async def get_statistics(connection: Connection) -> Statistics:
+    """Accuracy overall, by digit, by confidence, by day and by model, and the confusion matrix."""
+    counts = await store.count_by_answer(connection)
+    matrix = [[0] * 10 for _ in range(10)]
+    for count in counts:
+        if count["true_label"] is not None:
+            matrix[count["true_label"]][count["prediction"]] = count["submissions"]
+    digits, correct = sum(map(sum, matrix)), sum(matrix[d][d] for d in range(10))
+    total = sum(count["submissions"] for count in counts)
+    return Statistics(
+        total=total,
+        digits=digits,
+        not_digits=total - digits,
+        correct=correct,
+        accuracy=_share(correct, digits),
+        unsure=sum(count["unsure"] for count in counts),
+        per_digit=[_digit_statistics(matrix, digit) for digit in range(10)],
+        confusion_matrix=matrix,
+        confidence_bins=_bins(await store.count_by_confidence(connection)),
+        by_day=await store.count_by_day(connection),
+        by_model=await store.count_by_model(connection),
+    )
+
+
+def _digit_statistics(matrix: list[list[int]], digit: int) -> DigitStatistics:
+    submissions, correct, predicted = sum(matrix[digit]), matrix[digit][digit], sum(row[digit] for row in matrix)
+    return DigitStatistics(
+        digit=digit,
+        submissions=submissions,
+        correct=correct,
+        predicted=predicted,
+        recall=_share(correct, submissions),
+        precision=_share(correct, predicted),
+    )
+
+
+def _bins(counts: list[dict[str, Any]]) -> list[ConfidenceBin]:
+    """Ten of them, also those that nothing fell into."""
+    found = {count["bin"]: count for count in counts}
+    empty = {"submissions": 0, "mean_confidence": None, "accuracy": None}
+    return [
+        ConfidenceBin(low=b / 10, high=(b + 1) / 10, **{k: found.get(b, empty)[k] for k in empty}) for b in range(10)
+    ]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,55 @@
+"""MNIST as tensors, with a validation split that never touches the test set."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision import datasets
+
+BACKEND = Path(__file__).resolve().parent.parent
+SPLIT_SEED = 0  # the split is the same in every run, whatever the run's own seed
+
+
+class Digits(NamedTuple):
+    """Pictures of digits and what they are."""
+
+    images: Tensor  # (n, 28, 28) uint8, white ink on black
+    labels: Tensor  # (n,) int64, 0 to 9
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return len(self.labels)
+
+    def take(self, index: Tensor) -> "Digits":
+        return Digits(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device) -> "Digits":
+        return Digits(self.images.to(device), self.labels.to(device))
+
+
+def mnist_directory() -> Path:
+    """Where MNIST lies, or is downloaded to: MNIST_DIR, relative to backend/, else backend/data."""
+    return BACKEND / (os.environ.get("MNIST_DIR") or "data")
+
+
+def load_mnist(directory: Path, train: bool) -> Digits:
+    """MNIST's 60,000 training or 10,000 test pictures (LeCun et al., 1998); downloads them if they are not there."""
+    found = datasets.MNIST(directory, train=train, download=not _is_there(directory))
+    return Digits(found.data, found.targets)
+
+
+def split(digits: Digits, held_out: int) -> tuple[Digits, Digits]:
+    """(the rest, `held_out` of them): the same ones every time."""
+    order = torch.randperm(len(digits), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    return digits.take(order[held_out:]), digits.take(order[:held_out])
+
+
+def as_input(images: Tensor) -> Tensor:
+    """(n, 28, 28) uint8 → (n, 1, 28, 28) float32 from 0 to 1, as every network here wants it."""
+    return images.unsqueeze(1).float() / 255
+
+
+def _is_there(directory: Path) -> bool:
+    # torchvision's download wants to write to the folder even where the files are there, which a shared one forbids
+    return (directory / "MNIST/raw/train-images-idx3-ubyte").exists()

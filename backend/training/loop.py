@@ -1,0 +1,158 @@
+"""Fitting a network: AdamW, one cycle of the learning rate, averaged weights, early stopping."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from training.augmentation import Augmentation, augment
+from training.data import Digits, as_input
+
+log = logging.getLogger("train")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What `fit` needs to know; train.py says why each value."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    averaging: float
+    bfloat16: bool
+    patience: int
+    seed: int
+
+
+@dataclass
+class Epoch:
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+    """Logits (n, 10) of uint8 pictures (n, 28, 28), or of prepared ones (n, 1, 28, 28), float32 from 0 to 1."""
+    model.eval()
+    return torch.cat([model(as_input(part) if part.ndim == 3 else part) for part in images.split(batch_size)])
+
+
+def fit(
+    model: nn.Module, train: Digits, validation: Digits, how: Augmentation, config: FitConfig, checkpoint: Path
+) -> list[Epoch]:
+    """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
+
+    Each epoch is written to `checkpoint`; a run that finds one there, of the same configuration, goes on from it.
+    """
+    device = train.images.device
+    generator = torch.Generator(device=device).manual_seed(config.seed)
+    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    batches = len(train) // config.batch_size  # the last, smaller batch is left out: every epoch shuffles anew
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=config.epochs * batches, pct_start=0.15
+    )
+    averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
+    history, best = _resume(checkpoint, config, how, parts, generator)
+
+    for epoch in range(len(history) + 1, config.epochs + 1):
+        if history and epoch - min(history, key=lambda e: e.validation_loss).epoch > config.patience:
+            log.info("no better validation loss for %d epochs: stopping early", config.patience)
+            break
+        start, total = time.monotonic(), 0.0
+        model.train()
+        order = torch.randperm(len(train), generator=generator, device=device)[: batches * config.batch_size]
+        bar = tqdm(
+            order.split(config.batch_size),
+            desc=f"epoch {epoch}/{config.epochs}",
+            unit="batch",
+            leave=False,
+            disable=None,
+        )
+        for step, index in enumerate(bar, 1):
+            images, labels = train.take(index)
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
+                logits = model(augment(as_input(images), how, generator).contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            schedule.step()
+            averaged.update_parameters(model)
+            total += loss.item()
+            bar.set_postfix(loss=f"{total / step:.4f}")
+            log.debug("epoch %d batch %d loss %.4f gradient %.3f rate %.2e",
+                      epoch, step, loss.item(), norm, schedule.get_last_lr()[0])  # fmt: skip
+
+        logits = predict(averaged, validation.images)
+        done = Epoch(
+            epoch=epoch,
+            train_loss=total / batches,
+            validation_loss=F.cross_entropy(logits, validation.labels).item(),
+            validation_accuracy=(logits.argmax(1) == validation.labels).float().mean().item(),
+            seconds=time.monotonic() - start,
+        )
+        history.append(done)
+        if done is min(history, key=lambda e: e.validation_loss):
+            best = {name: value.clone() for name, value in averaged.module.state_dict().items()}
+        log.info(
+            "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s",
+            epoch, done.train_loss, done.validation_loss, 100 * done.validation_accuracy, done.seconds,
+        )  # fmt: skip
+        _save(checkpoint, config, how, parts, generator, history, best)
+
+    model.load_state_dict(best)
+    return history
+
+
+def _exponential(decay: float) -> Callable:
+    """An exponential average that forgets the untrained weights: its memory grows to that of `decay`."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        weight = 1 - min(decay, (1 + count.item()) / (10 + count.item()))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, weight)
+            else:
+                mean.copy_(value)  # batch norm's counter
+
+    return update
+
+
+def _save(checkpoint: Path, config: FitConfig, how: Augmentation, parts: dict[str, Any],
+          generator: torch.Generator, history: list[Epoch], best: dict[str, Tensor]) -> None:  # fmt: skip
+    state = {name: part.state_dict() for name, part in parts.items()}
+    state |= {"config": asdict(config), "augmentation": asdict(how), "generator": generator.get_state(), "best": best}
+    state["history"] = [asdict(epoch) for epoch in history]
+    unfinished = checkpoint.with_suffix(".tmp")  # Ctrl-C while writing must not cost the last good one
+    torch.save(state, unfinished)
+    unfinished.replace(checkpoint)
+
+
+def _resume(checkpoint: Path, config: FitConfig, how: Augmentation, parts: dict[str, Any],
+            generator: torch.Generator) -> tuple[list[Epoch], dict[str, Tensor]]:  # fmt: skip
+    if not checkpoint.exists():
+        return [], {}
+    state = torch.load(checkpoint, map_location=generator.device, weights_only=True)
+    if state["config"] != asdict(config) or state["augmentation"] != asdict(how):
+        log.warning("%s belongs to a run with other settings: starting anew", checkpoint)
+        return [], {}
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    generator.set_state(state["generator"].cpu())
+    log.info("going on after epoch %d of %s", len(state["history"]), checkpoint)
+    return [Epoch(**epoch) for epoch in state["history"]], state["best"]
