@@ -25,9 +25,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from training import export, plots
 from training.architectures import ARCHITECTURES
 from training.augmentation import Augmentation, augment
-from training.data import Digits, as_input, load_mnist, mnist_directory, split
+from training.data import NO_DIGIT, Digits, as_input, load_mnist, mnist_directory, split
 from training.evaluation import as_text, fit_temperature, report
 from training.loop import FitConfig, fit, predict
+from training.strokes import make_digits, make_others
 
 log = logging.getLogger("train")
 
@@ -37,14 +38,16 @@ class Config(FitConfig):
     """Every hyperparameter; each is an option of the command line."""
 
     architecture: str = "compact"
-    epochs: int = 20
-    batch_size: int = 128  # smaller learns more an epoch, larger is faster on a GPU
+    epochs: int = 16
+    batch_size: int = 256  # smaller learns more an epoch, larger is faster
     learning_rate: float = 3e-3  # the peak of the cycle
     weight_decay: float = 0.02
     averaging: float = 0.998  # of weights, exponential: a memory of about 500 batches
     bfloat16: bool = False  # half the time on CPUs with AVX512-BF16 or AMX and on GPUs, slower on others
     patience: int = 10  # epochs without a better validation loss; the cycle's last third is its best
     held_out: int = 5000  # of the 60,000, for validation
+    strokes: int = 60_000  # digits made by training/strokes.py: styles that MNIST lacks
+    others: int = 20_000  # drawings that are no digits, to be unsure of
     unsure_share: float = 0.012  # of right answers on augmented validation pictures that may be called unsure
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -57,7 +60,8 @@ def main() -> None:
     torch.manual_seed(config.seed)
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
-    train, validation = split(load_mnist(args.data, train=True).to(device), config.held_out)
+    train, validation = gather(args.data, config)
+    train, validation = train.to(device), validation.to(device)
     log.info("%d pictures to train on, %d to validate on", len(train), len(validation))
 
     model = ARCHITECTURES[config.architecture]().to(device, memory_format=torch.channels_last)
@@ -77,7 +81,8 @@ def main() -> None:
     best = min(history, key=lambda e: e.validation_loss)
     card = {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": f"MNIST: {len(train)} for training, {len(validation)} held out for validation",
+        "data": f"MNIST's training set less {config.held_out} held out for validation, {config.strokes} digits and "
+        f"{config.others} other drawings made by training/strokes.py",
         "hyperparameters": asdict(config),
         "weights": sum(p.numel() for p in model.parameters()),
         "metrics": {
@@ -125,15 +130,34 @@ def pick_device(no_cuda: bool) -> torch.device:
     return torch.device("cpu")
 
 
+def gather(directory: Path, config: Config) -> tuple[Digits, Digits]:
+    """(training, validation): MNIST and drawings made here, the same shares of them in both."""
+    train, validation = split(load_mnist(directory, train=True), config.held_out)
+    share = len(validation) / len(train)
+    log.info("drawing %d digits and %d other things", config.strokes, config.others)
+    for make, count in ((make_digits, config.strokes), (make_others, config.others)):
+        if count:
+            train += make(count, seed=2 * config.seed)
+            validation += make(int(count * share), seed=2 * config.seed + 1)
+    return train, validation
+
+
 def calibrate(model: torch.nn.Module, validation: Digits, config: Config) -> export.Calibration:
     """Temperature and threshold from augmented validation pictures: sketches are more varied than MNIST."""
     generator = torch.Generator().manual_seed(config.seed)
     logits = predict(model, augment(as_input(validation.images), config.augmentation, generator))
-    temperature = fit_temperature(logits.numpy(), validation.labels.numpy())
+    is_digit = validation.labels != NO_DIGIT
+    temperature = fit_temperature(logits[is_digit].numpy(), validation.labels[is_digit].numpy())
     confidence, answers = F.softmax(logits / temperature, 1).max(1)
     threshold = confidence[answers == validation.labels].quantile(config.unsure_share).item()
-    log.info("temperature %.3f; unsure below %.3f", temperature, threshold)
+    wrong = is_digit & (answers != validation.labels)
+    log.info("temperature %.3f; unsure below %.3f: %.1f%% of wrong answers, %.1f%% of other drawings", temperature,
+             threshold, *(100 * _share_below(threshold, confidence[some]) for some in (wrong, ~is_digit)))  # fmt: skip
     return export.Calibration(temperature, threshold)
+
+
+def _share_below(threshold: float, confidence: torch.Tensor) -> float:
+    return (confidence < threshold).float().mean().item()
 
 
 def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict:

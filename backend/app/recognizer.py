@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-SIDE = 28
+from app.imaging import SIDE
+
 PATCH = 5  # side of the square that `explain` blots out
 
 

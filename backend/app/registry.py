@@ -6,7 +6,8 @@ import numpy as np
 from fastapi import Depends, Request
 
 from app.config import Settings
-from app.recognizer import SIDE, Recognizer
+from app.imaging import SIDE
+from app.recognizer import Recognizer
 
 
 class Registry:

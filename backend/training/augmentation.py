@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 28
-BOX = 20
+from app.imaging import BOX, SIDE
+
 FINE = 2 * SIDE  # the resolution that pens are changed at
 KNOTS = 5  # a side of the coarse grid that bends the picture
 

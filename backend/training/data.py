@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision import datasets
 
 BACKEND = Path(__file__).resolve().parent.parent
+NO_DIGIT = -1  # the label of what is no digit
 SPLIT_SEED = 0  # the split is the same in every run, whatever the run's own seed
 
 
@@ -16,13 +17,16 @@ class Digits(NamedTuple):
     """Pictures of digits and what they are."""
 
     images: Tensor  # (n, 28, 28) uint8, white ink on black
-    labels: Tensor  # (n,) int64, 0 to 9
+    labels: Tensor  # (n,) int64, 0 to 9, or NO_DIGIT
 
     def __len__(self) -> int:  # type: ignore[override]
         return len(self.labels)
 
     def take(self, index: Tensor) -> "Digits":
         return Digits(self.images[index], self.labels[index])
+
+    def __add__(self, other: "Digits") -> "Digits":  # type: ignore[override]
+        return Digits(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
     def to(self, device: torch.device) -> "Digits":
         return Digits(self.images.to(device), self.labels.to(device))
@@ -53,3 +57,12 @@ def as_input(images: Tensor) -> Tensor:
 def _is_there(directory: Path) -> bool:
     # torchvision's download wants to write to the folder even where the files are there, which a shared one forbids
     return (directory / "MNIST/raw/train-images-idx3-ubyte").exists()
+
+
+def as_targets(labels: Tensor) -> Tensor:
+    """(n,) labels → (n, 10) float32 probabilities: all ten alike where there is no digit."""
+    targets = torch.zeros(len(labels), 10, device=labels.device)
+    is_digit = labels != NO_DIGIT
+    targets[is_digit, labels[is_digit]] = 1
+    targets[~is_digit] = 0.1
+    return targets

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from training.augmentation import Augmentation, augment
-from training.data import Digits, as_input
+from training.data import NO_DIGIT, Digits, as_input, as_targets
 
 log = logging.getLogger("train")
 
@@ -85,7 +85,7 @@ def fit(
             images, labels = train.take(index)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
                 logits = model(augment(as_input(images), how, generator).contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits.float(), labels)
+            loss = F.cross_entropy(logits.float(), as_targets(labels))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -97,12 +97,12 @@ def fit(
             log.debug("epoch %d batch %d loss %.4f gradient %.3f rate %.2e",
                       epoch, step, loss.item(), norm, schedule.get_last_lr()[0])  # fmt: skip
 
-        logits = predict(averaged, validation.images)
+        logits, is_digit = predict(averaged, validation.images), validation.labels != NO_DIGIT
         done = Epoch(
             epoch=epoch,
             train_loss=total / batches,
-            validation_loss=F.cross_entropy(logits, validation.labels).item(),
-            validation_accuracy=(logits.argmax(1) == validation.labels).float().mean().item(),
+            validation_loss=F.cross_entropy(logits, as_targets(validation.labels)).item(),
+            validation_accuracy=(logits.argmax(1) == validation.labels)[is_digit].float().mean().item(),
             seconds=time.monotonic() - start,
         )
         history.append(done)
