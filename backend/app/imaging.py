@@ -91,7 +91,8 @@ def _decode(picture: Image.Image) -> Image.Image:
         picture.load()
         if min(picture.size) > 2 * WORK_SIDE and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
             picture = picture.reduce(min(picture.size) // WORK_SIDE)  # everything after it takes less memory
-        return ImageOps.exif_transpose(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
+        return picture
     except Exception as e:  # as above
         raise MalformedImage from e
 
