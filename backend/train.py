@@ -67,7 +67,8 @@ def main() -> None:
     model = ARCHITECTURES[config.architecture]().to(device, memory_format=torch.channels_last)
     log.info("%s: %d weights", config.architecture, sum(p.numel() for p in model.parameters()))
     fit_config = FitConfig(**{f.name: getattr(config, f.name) for f in fields(FitConfig)})
-    history = fit(model, train, validation, config.augmentation, fit_config, args.model_path / "checkpoint.pt")
+    with logging_redirect_tqdm():  # else the bars and the log would write over each other
+        history = fit(model, train, validation, config.augmentation, fit_config, args.model_path / "checkpoint.pt")
     plots.training_curves(history, args.plots)
 
     model.to("cpu")
@@ -166,5 +167,4 @@ def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict
 
 
 if __name__ == "__main__":
-    with logging_redirect_tqdm():
-        main()
+    main()

@@ -10,7 +10,7 @@ SET client_min_messages = warning;
 BEGIN;
 
 -- two that start at once take turns
-SELECT pg_advisory_xact_lock(hashtext('digit-recogniser schema'));
+DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('digit-recogniser schema')); END $$;
 
 -- What people drew, what the model read, and what they said they meant.
 CREATE TABLE IF NOT EXISTS submissions (

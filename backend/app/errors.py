@@ -88,6 +88,10 @@ def responses(*errors: type[AppError]) -> dict[int | str, dict]:
     """What /docs says of these errors, by status."""
     described: dict[int | str, dict] = {}
     for error in errors:
-        entry = described.setdefault(error.status, {"model": Problem, "description": ""})
-        entry["description"] = f"{entry['description']} {error.__name__}: {error.__doc__}".strip()
+        entry = described.setdefault(error.status, {"model": Problem, "description": [], "examples": {}})
+        entry["description"].append(f"{error.__name__}: {error.__doc__}")
+        entry["examples"][error.__name__] = {"value": {"error": error.__name__, "detail": error.__doc__}}
+    for entry in described.values():
+        entry["description"] = " ".join(entry["description"])
+        entry["content"] = {"application/json": {"examples": entry.pop("examples")}}
     return described

@@ -38,7 +38,7 @@ class Recognizer:
         self.card = card
         self.version: str = card["version"]
         self._temperature = np.float32(card["temperature"])
-        self._unsure_below = float(card["unsure_below"])
+        self.unsure_below = float(card["unsure_below"])
         options = onnxruntime.SessionOptions()
         # one picture is too little work to share; more threads would only wait for each other
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -71,7 +71,7 @@ class Recognizer:
         probabilities = self.probabilities(image[None])[0].tolist()
         digit = max(range(10), key=probabilities.__getitem__)
         confidence = probabilities[digit]
-        return Reading(digit, confidence, confidence < self._unsure_below, probabilities)
+        return Reading(digit, confidence, confidence < self.unsure_below, probabilities)
 
     def explain(self, image: np.ndarray) -> np.ndarray:
         """(28, 28) float32 from −1 to 1: how much blotting out the ink there would hurt the answer.

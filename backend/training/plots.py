@@ -37,7 +37,42 @@ def confusion_matrix(matrix: np.ndarray, path: Path) -> None:
     axis.imshow(mistakes, cmap="Reds")
     for (row, column), count in np.ndenumerate(matrix):
         axis.text(column, row, count, ha="center", va="center", fontsize=8, color="black" if count else "lightgrey")
-    axis.set(xlabel="read as", ylabel="is", xticks=range(10), yticks=range(10), title="Test set")
+    axis.set(xlabel="read as", ylabel="is", xticks=range(10), yticks=range(10), title="Confusion matrix")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def calibration(probabilities: np.ndarray, labels: np.ndarray, path: Path, bins: int = 15) -> None:
+    """How often answers of each confidence are right, from (n, 10) probabilities; the diagonal is ideal."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    used = np.unique(bin_of)
+    figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+    axis.plot([0, 1], [0, 1], color="grey", linestyle=":", label="ideal")
+    sizes = [20 + 180 * (bin_of == b).mean() for b in used]
+    x, y = [confidence[bin_of == b].mean() for b in used], [right[bin_of == b].mean() for b in used]
+    axis.plot(x, y, alpha=0.5)
+    axis.scatter(x, y, sizes, label="answers (size: how many)")
+    axis.set(xlabel="confidence", ylabel="share right", title="Calibration", xlim=(0, 1.02), ylim=(0, 1.02))
+    _finish(figure, axis, path)
+
+
+def predictions(
+    images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, index: np.ndarray, path: Path
+) -> None:
+    """A grid of the chosen (28, 28) pictures: what they are, what was read, how sure; wrong ones in red."""
+    columns = min(8, max(1, len(index)))
+    rows = max(1, -(-len(index) // columns))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.5 * columns, 1.85 * rows), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, i in zip(axes.flat, index, strict=False):
+        answer = probabilities[i].argmax()
+        axis.imshow(images[i], cmap="gray", vmin=0, vmax=1)
+        colour = "black" if answer == labels[i] else "tab:red"
+        axis.set_title(f"{labels[i]} read as {answer}\n{100 * probabilities[i].max():.0f}%", fontsize=9, color=colour)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

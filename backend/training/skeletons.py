@@ -54,12 +54,15 @@ def one_bar(rng: np.random.Generator) -> Skeleton:
 
 
 def one_flag(rng: np.random.Generator) -> Skeleton:
-    """From a tick to a flag as long as the stem, rising steeply or not."""
-    length, angle = rng.uniform(0.12, 0.65), np.radians(rng.uniform(28, 68))
+    """From a tick to a flag nearly as long as the stem, rising steeply or not; the stem may end in a small hook."""
+    length, angle = rng.uniform(0.12, 0.85), np.radians(rng.uniform(25, 68))
     start = (0.5 - length * float(np.cos(angle)), length * float(np.sin(angle)))
-    middle = (0.5 - length / 2 * float(np.cos(angle)) + rng.normal(0, 0.03), start[1] / 2 + rng.normal(0, 0.03))
+    middle = (0.5 - length / 2 * float(np.cos(angle)) + rng.normal(0, 0.04), start[1] / 2 + rng.normal(0, 0.04))
     top = corner(0.5, 0) if rng.random() < 0.75 else [(0.47, 0.02), (0.51, 0.04)]
-    return [[start, middle, *top, (0.5 + rng.normal(0, 0.02), 0.5), (0.5 + rng.normal(0, 0.05), 1)]]
+    stem = [(0.5 + rng.normal(0, 0.03), 0.5), (0.5 + rng.normal(0, 0.05), 1)]
+    if rng.random() < 0.2:
+        stem = [(0.5, 0.5), (0.5, 0.92), (0.5 + rng.uniform(-0.15, 0.25), rng.uniform(0.93, 1.0))]
+    return [[start, middle, *top, *stem]]
 
 
 def one_flag_foot(rng: np.random.Generator) -> Skeleton:
@@ -130,7 +133,7 @@ def three_flat(rng: np.random.Generator) -> Skeleton:
 
 
 def four_open(rng: np.random.Generator) -> Skeleton:
-    y, stem = rng.uniform(0.45, 0.72), rng.uniform(0.55, 0.8)
+    y, stem = rng.uniform(0.45, 0.82), rng.uniform(0.5, 0.8)
     left = [(rng.uniform(0.05, 0.45), 0), (rng.uniform(0.0, 0.2), y / 2), *corner(rng.uniform(0, 0.1), y)]
     bar = [(0.5, y + rng.normal(0, 0.02)), (rng.uniform(stem + 0.02, 1.1), y + rng.normal(0, 0.04))]
     down = [
@@ -242,8 +245,16 @@ def seven_tick(rng: np.random.Generator) -> Skeleton:
     return [[tick, *corner(*first), *rest], *others]
 
 
+def seven_curly(rng: np.random.Generator) -> Skeleton:
+    """The bar begins with a curl and swings, as a 2's head does."""
+    start = [(rng.uniform(-0.05, 0.1), rng.uniform(0.1, 0.32)), (rng.uniform(0.08, 0.2), rng.uniform(0.0, 0.08))]
+    bar = [(0.5, rng.uniform(0.0, 0.12)), (rng.uniform(0.8, 0.95), rng.uniform(-0.02, 0.08))]
+    down = [(rng.uniform(0.48, 0.7), 0.5), (rng.uniform(0.2, 0.55), 1)]
+    return [[*start, *bar, *down]]
+
+
 def seven_crossed(rng: np.random.Generator) -> Skeleton:
-    style = seven_tick if rng.random() < 0.3 else seven
+    style = (seven, seven_tick, seven_curly)[rng.choice(3, p=[0.55, 0.2, 0.25])]
     y, middle = rng.uniform(0.38, 0.62), rng.uniform(0.5, 0.65)
     left, right, tilt = rng.uniform(0.12, 0.4), rng.uniform(0.12, 0.4), rng.uniform(-0.1, 0.06)
     return [*style(rng), [(middle - left, y - tilt), (middle + right, y + tilt)]]
@@ -254,7 +265,7 @@ def seven_crossed(rng: np.random.Generator) -> Skeleton:
 
 def eight(rng: np.random.Generator) -> Skeleton:
     """In one stroke like an S and back again; its ends may not meet."""
-    waist, wide = rng.uniform(0.4, 0.52), rng.uniform(0.3, 0.5)
+    waist, wide = rng.uniform(0.32, 0.6), rng.uniform(0.2, 0.5)
     high = [(rng.uniform(0.6, 0.9), rng.uniform(0.02, 0.2)), (0.5, 0), (0.5 - wide * 0.8, waist / 2), (0.5, waist)]
     low = [(0.5 + wide, (1 + waist) / 2), (0.5, 1), (0.5 - wide, (1 + waist) / 2), (0.5, waist)]
     end = (high[0][0] + rng.normal(0, 0.08), high[0][1] + rng.normal(0, 0.08))
@@ -263,6 +274,17 @@ def eight(rng: np.random.Generator) -> Skeleton:
 
 def eight_mirrored(rng: np.random.Generator) -> Skeleton:
     return [[(1 - x, y) for x, y in stroke] for stroke in eight(rng)]
+
+
+def eight_open(rng: np.random.Generator) -> Skeleton:
+    """A loop below, two arms above that do not meet, or only just."""
+    waist, gap = rng.uniform(0.35, 0.6), rng.uniform(0, 0.7)
+    right, left = 0.5 + gap / 2, 0.5 - gap / 2
+    arms = [(right, rng.uniform(0, 0.12)), (0.72, waist / 2)], [(0.28, waist / 2), (left, rng.uniform(-0.03, 0.12))]
+    height = (1 - waist) / 2
+    loop = arc(0.5, waist + height, rng.uniform(0.22, 0.4), height, 200, -20)
+    stroke = [*arms[0], (0.5, waist), *loop, (0.5, waist), *arms[1]]
+    return [stroke if rng.random() < 0.5 else [(1 - x, y) for x, y in stroke]]
 
 
 def eight_circles(rng: np.random.Generator) -> Skeleton:
@@ -276,8 +298,9 @@ def eight_circles(rng: np.random.Generator) -> Skeleton:
 
 
 def _loop_of_nine(rng: np.random.Generator) -> Stroke:
-    height = rng.uniform(0.18, 0.3)
-    turn = rng.uniform(300, 370)
+    """Sometimes not closed, sometimes hardly more than a line."""
+    height = rng.uniform(0.12, 0.3)
+    turn = rng.uniform(235, 370)
     return arc(0.45, height, rng.uniform(0.3, 0.45), height, -20, -20 - turn)
 
 
@@ -290,7 +313,7 @@ def nine(rng: np.random.Generator) -> Skeleton:
 
 def nine_hooked(rng: np.random.Generator) -> Skeleton:
     """The tail swings to the left, a little or as far as a g's."""
-    x, reach = rng.uniform(0.78, 0.92), rng.uniform(-0.15, 0.4)
+    x, reach = rng.uniform(0.78, 0.92), rng.uniform(-0.3, 0.4)
     tail = [(x, 0.6), (x - 0.1, 0.9), (0.45, 1), (reach, rng.uniform(0.78, 1.0))]
     joint = corner(x, 0.12) if rng.random() < 0.5 else [(x, 0.2)]
     return [[*_loop_of_nine(rng), *joint, *tail]]
@@ -312,7 +335,7 @@ STYLES: dict[int, list[tuple[Style, float]]] = {
     4: [(four_open, 0.35), (four_round, 0.3), (four_closed, 0.2), (four_one_stroke, 0.15)],
     5: [(five_two_strokes, 0.45), (five_one_stroke, 0.3), (five_curved, 0.25)],
     6: [(six, 0.5), (six_hooked, 0.3), (six_straight, 0.2)],
-    7: [(seven, 0.3), (seven_tick, 0.15), (seven_crossed, 0.55)],
-    8: [(eight, 0.5), (eight_mirrored, 0.2), (eight_circles, 0.3)],
+    7: [(seven, 0.28), (seven_tick, 0.12), (seven_curly, 0.1), (seven_crossed, 0.5)],
+    8: [(eight, 0.4), (eight_mirrored, 0.15), (eight_open, 0.2), (eight_circles, 0.25)],
     9: [(nine, 0.35), (nine_hooked, 0.4), (nine_two_strokes, 0.25)],
 }

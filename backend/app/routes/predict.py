@@ -22,7 +22,7 @@ router = APIRouter(
 )
 
 
-@router.post("/predict", openapi_extra=PICTURE_BODY)
+@router.post("/predict", openapi_extra=PICTURE_BODY, response_model_exclude_none=True)
 async def predict(
     sketch: Sketch,
     model: Serving,

@@ -1,0 +1,70 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.calls import blank, predict
+from tests.drawings import draw, encode, seven
+
+
+def samples(client) -> dict[tuple, float]:
+    """Prometheus' own parser on /metrics: (name, labels) → value."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return {(s.name, *sorted(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def requests(found: dict, **labels: str) -> float:
+    return found.get(("http_requests_total", *sorted(labels.items())), 0)
+
+
+def test_live_answers(client):
+    assert client.get("/health/live").json() == {"status": "ok"}
+
+
+def test_ready_tells_each_part(client, model):
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json() == {
+        "ready": True,
+        "model": {"ready": True, "detail": model.version},
+        "database": {"ready": True, "detail": "ok"},
+    }
+
+
+def test_database_without_tables_is_not_ready(client, database):
+    database.execute("ALTER SCHEMA public RENAME TO away")
+    try:
+        ready, listed = client.get("/health/ready"), client.get("/submissions")
+        stored = client.post("/submissions", files={"file": seven()}, data={"true_label": "7"})
+    finally:
+        database.execute("ALTER SCHEMA away RENAME TO public")
+    assert ready.status_code == 503
+    assert ready.json()["database"] == {"ready": False, "detail": "The database is not set up: run db/init.sql."}
+    assert listed.status_code == stored.status_code == 503
+    assert listed.json()["error"] == "DatabaseUnavailable"
+
+
+def test_metrics_count_requests_by_route_and_status(client):
+    before = samples(client)
+    predict(client, seven())
+    predict(client, blank())
+    client.get("/submissions/00000000-0000-0000-0000-000000000000")
+    after = samples(client)
+    for route, method, status in [("/predict", "POST", "200"), ("/predict", "POST", "422"),
+                                  ("/submissions/{submission_id}", "GET", "404")]:  # fmt: skip
+        labels = {"route": route, "method": method, "status": status}
+        assert requests(after, **labels) - requests(before, **labels) == 1, labels
+    seconds = ("http_request_seconds_count", ("route", "/predict"))
+    assert after[seconds] - before[seconds] == 2
+
+
+def test_metrics_count_answers_by_digit(client, model):
+    labels = ("predictions_total", ("digit", "4"))
+    before = sum(value for name, value in samples(client).items() if name[:2] == labels)
+    predict(client, encode(draw(4)))
+    assert sum(value for name, value in samples(client).items() if name[:2] == labels) - before == 1
+
+
+def test_unknown_paths_make_no_series_of_their_own(client):
+    for n in range(20):
+        client.get(f"/nowhere/{n}")
+        client.get(f"/submissions/{n}")
+    routes = {dict(labels).get("route") for _, *labels in samples(client)}
+    assert not [route for route in routes if route and ("nowhere" in route or route[-1].isdigit())]

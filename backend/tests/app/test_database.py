@@ -1,0 +1,176 @@
+"""The service while its database is away, comes, and goes."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from httpx import Response
+
+from tests.calls import assert_problem, predict, submit
+from tests.conftest import free_port, serving
+from tests.drawings import seven
+from tests.service import Service
+
+WITHIN_S = 3  # for an answer, be it a refusal
+
+
+def eventually(true: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def timed(call: Callable[[], Response]) -> tuple[Response, float]:
+    start = time.monotonic()
+    return call(), time.monotonic() - start
+
+
+def assert_works_without_database(client) -> None:
+    assert predict(client, seven()).json()["digit"] == 7
+    assert client.get("/health/live").status_code == 200
+    assert client.get("/models").status_code == 200
+    somewhere = "/submissions/00000000-0000-0000-0000-000000000000"
+    calls = [
+        lambda: client.get("/health/ready"),
+        lambda: submit(client),
+        lambda: client.get("/submissions"),
+        lambda: client.get("/statistics"),
+        lambda: client.get(somewhere),
+        lambda: client.get(f"{somewhere}/image"),
+        lambda: client.delete(somewhere),
+    ]
+    with ThreadPoolExecutor(len(calls)) as people:
+        (ready, _), *refused = answers = list(people.map(timed, calls))
+    assert max(seconds for _, seconds in answers) < WITHIN_S
+    for answer, _ in refused:
+        assert_problem(answer, 503, "DatabaseUnavailable")
+    assert ready.status_code == 503
+    assert ready.json()["ready"] is ready.json()["database"]["ready"] is False
+    assert ready.json()["model"]["ready"] is True
+    assert not any(secret in ready.text for secret in ("127.0.0.1", "irrelevant", "tester", "Traceback"))
+
+
+# --- away -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def mute() -> Iterator[int]:
+    """A port that accepts and then says nothing, as a database that hangs."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield listener.getsockname()[1]
+
+
+def test_without_a_database_it_predicts_and_says_what_is_missing(offline_client):
+    assert_works_without_database(offline_client)
+
+
+def test_while_the_database_is_away_predictions_do_not_wait(offline_client):
+    with ThreadPoolExecutor(8) as people:
+        waiting = [people.submit(offline_client.get, "/statistics") for _ in range(8)]
+        answer, seconds = timed(lambda: predict(offline_client, seven()))
+        assert answer.status_code == 200
+        assert seconds < 1
+        assert {call.result().status_code for call in waiting} == {503}
+
+
+def test_with_a_database_that_hangs_it_predicts_and_says_what_is_missing():
+    with (
+        mute() as port,
+        serving({"DB_HOST": "127.0.0.1", "DB_PORT": str(port), "POSTGRES_PASSWORD": "irrelevant"}) as client,
+    ):
+        assert_works_without_database(client)
+
+
+def test_with_a_host_that_is_not_there_it_predicts_and_says_what_is_missing():
+    with serving({"DB_HOST": "no-such-host.invalid", "POSTGRES_PASSWORD": "irrelevant"}) as client:
+        assert_works_without_database(client)
+
+
+def test_with_a_wrong_password_it_predicts_and_says_what_is_missing(postgres):
+    with serving(postgres.environment | {"POSTGRES_PASSWORD": "irrelevant"}) as client:
+        assert_works_without_database(client)
+
+
+# --- comes and goes ---------------------------------------------------------------------------------
+
+
+def test_database_that_comes_is_used_without_a_restart(postgres):
+    postgres.stop()
+    try:
+        with Service(postgres.environment) as service:
+            assert_works_without_database(service.client)
+            postgres.start()
+            assert eventually(lambda: service.client.get("/health/ready").status_code == 200, seconds=10)
+            assert submit(service.client).status_code == 201
+    finally:
+        postgres.start()
+
+
+def test_database_that_goes_and_comes_back_is_used_again(postgres):
+    with serving(postgres.environment) as client:
+        assert submit(client).status_code == 201
+        postgres.stop()
+        try:
+            assert predict(client, seven()).json()["digit"] == 7
+            assert_problem(client.get("/statistics"), 503, "DatabaseUnavailable")
+        finally:
+            postgres.start()
+        assert eventually(lambda: client.get("/health/ready").status_code == 200, seconds=10)
+        assert submit(client).status_code == 201
+
+
+def test_restarted_database_costs_no_request(postgres):
+    with serving(postgres.environment) as client:
+        assert client.get("/statistics").status_code == 200
+        postgres.stop()
+        postgres.start()
+        assert client.get("/statistics").status_code == 200
+        assert submit(client).status_code == 201
+
+
+def test_connections_killed_by_the_administrator_cost_no_request(postgres, database):
+    with serving(postgres.environment) as client:
+        assert client.get("/statistics").status_code == 200
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'digit-recogniser'"
+        )
+        for _ in range(5):
+            assert client.get("/statistics").status_code == 200
+
+
+def test_lock_on_the_table_ends_in_an_answer(postgres, database):
+    with serving(postgres.environment) as client, postgres.connect() as other, other.transaction():
+        other.execute("LOCK TABLE submissions IN ACCESS EXCLUSIVE MODE")
+        answer, seconds = timed(lambda: client.get("/statistics"))
+        assert_problem(answer, 503, "DatabaseUnavailable")
+        assert seconds < 7  # the statement's time limit is 5 s
+
+
+# --- stop -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_service_stops_quickly(postgres, away):
+    environment = postgres.environment | ({"DB_PORT": str(free_port())} if away else {})
+    with Service(environment) as service:
+        service.client.get("/health/ready")
+        assert service.stop() < 5
+        assert service.process.returncode in (0, -15)
+        assert "Traceback" not in service.log
+
+
+def test_password_is_never_logged(postgres):
+    secret = "hunter2-hunter2"
+    with Service(postgres.environment | {"POSTGRES_PASSWORD": secret, "LOG_LEVEL": "debug"}) as service:
+        assert service.client.get("/health/ready").status_code == 503
+        service.stop()
+        assert secret not in service.log
+        assert service.log

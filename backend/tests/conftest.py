@@ -1,0 +1,128 @@
+"""What the tests share: a real Postgres, the application on it, and MNIST where it is at hand."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from psycopg.rows import dict_row
+
+from app.config import BACKEND, get_settings
+from app.main import app
+from app.recognizer import Recognizer
+
+EMBEDDED = BACKEND.parent / "db" / "embedded.py"
+UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
+SHIPPED = "models/default/model.onnx"
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class Postgres:
+    """A real one, from db/embedded.py, that a test may stop and start again."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.environment = {
+            "DB_HOST": "127.0.0.1",
+            "DB_PORT": str(free_port()),
+            "POSTGRES_USER": "tester",
+            "POSTGRES_PASSWORD": "it's a s3cret \\ %",  # what connection strings trip over
+            "POSTGRES_DB": "sketches",
+        }
+
+    def start(self) -> None:
+        self._embedded("start")
+
+    def stop(self) -> None:
+        self._embedded("stop")
+
+    def connect(self) -> psycopg.Connection:
+        names = {"host": "DB_HOST", "port": "DB_PORT", "user": "POSTGRES_USER", "password": "POSTGRES_PASSWORD",
+                 "dbname": "POSTGRES_DB"}  # fmt: skip
+        where = {ours: self.environment[theirs] for ours, theirs in names.items()}
+        return psycopg.connect(**where, autocommit=True, row_factory=dict_row)
+
+    def _embedded(self, what: str) -> None:
+        command = [UV, "run", "--script", str(EMBEDDED), what, "--data", str(self.data)]
+        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    postgres = Postgres(tmp_path_factory.mktemp("postgres"))
+    postgres.start()
+    yield postgres
+    postgres.stop()
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[TestClient]:
+    """The application, its lifespan entered, with these settings. One at a time: its state is the application's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ({"MODEL_PATH": SHIPPED, "LOG_LEVEL": "info"} | environment).items():
+            patch.setenv(name, value)
+        get_settings.cache_clear()
+        with TestClient(app) as client:
+            yield client
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def application(postgres: Postgres) -> Iterator[TestClient]:
+    with serving(postgres.environment) as client:
+        yield client
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[psycopg.Connection]:
+    """A connection of the test's own, to tables that are empty."""
+    with postgres.connect() as connection:
+        connection.execute("DELETE FROM submissions")
+        yield connection
+
+
+@pytest.fixture
+def client(application: TestClient, database: psycopg.Connection) -> TestClient:
+    """The application on a real, empty database."""
+    return application
+
+
+@pytest.fixture(scope="module")
+def offline_client() -> Iterator[TestClient]:
+    """The application where no database listens. Not in a module that uses `client`."""
+    environment = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "POSTGRES_PASSWORD": "irrelevant"}
+    with serving(environment) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def model() -> Recognizer:
+    """The one that ships."""
+    return Recognizer.load(BACKEND / SHIPPED)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> tuple[np.ndarray, np.ndarray]:
+    """MNIST's test set: (10000, 28, 28) uint8 and (10000,) uint8."""
+    folder = BACKEND / (os.environ.get("MNIST_DIR") or "data") / "MNIST" / "raw"
+    images, labels = folder / "t10k-images-idx3-ubyte", folder / "t10k-labels-idx1-ubyte"
+    if not images.exists():
+        pytest.skip(f"MNIST is not in {folder}: set MNIST_DIR, or run train.py, which downloads it")
+    return (
+        np.frombuffer(images.read_bytes(), np.uint8, offset=16).reshape(-1, 28, 28),
+        np.frombuffer(labels.read_bytes(), np.uint8, offset=8),
+    )

@@ -1,0 +1,155 @@
+"""train.py from its first line to its last, on a few made-up digits in MNIST's format: interrupted, then finished."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from PIL import Image
+
+import train
+from app.config import BACKEND
+from app.recognizer import Recognizer
+from tests.training.small import small_digits, write_mnist
+from training.architectures import compact
+from training.loop import predict
+
+PATIENCE_S = 300
+OPTIONS = ["--epochs", "3", "--held-out", "60", "--strokes", "60", "--others", "30", "--batch-size", "32", "--no-cuda",
+           "--seed", "4"]  # fmt: skip
+
+
+def start(folder: Path, debug: bool) -> subprocess.Popen:
+    command = [sys.executable, "train.py", *OPTIONS, "--model-path", folder / "model", "--plots", folder / "plots"]
+    environment = os.environ | {"MNIST_DIR": str(folder / "data"), "DEBUG_MODE": str(int(debug)),
+                                "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}  # fmt: skip
+    return subprocess.Popen(
+        command, cwd=BACKEND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+class Trained(NamedTuple):
+    """What two runs of train.py said and wrote: Ctrl-C ended the first after an epoch, the second went on."""
+
+    folder: Path
+    first: str
+    second: str
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Trained:
+    folder = tmp_path_factory.mktemp("train")
+    write_mnist(folder / "data", train=500, test=80)
+    first, said = start(folder, debug=True), ""
+    for line in first.stdout:
+        said += line
+        if "epoch 2 batch 1 " in line:  # the first epoch is in the checkpoint
+            first.send_signal(signal.SIGINT)
+            break
+    said += first.communicate(timeout=PATIENCE_S)[0]
+    assert first.returncode != 0, said
+    second = start(folder, debug=False)
+    went_on = second.communicate(timeout=PATIENCE_S)[0]
+    assert second.returncode == 0, went_on
+    return Trained(folder, said, went_on)
+
+
+@pytest.fixture(scope="module")
+def card(trained) -> dict:
+    return json.loads((trained.folder / "model" / "card.json").read_text())
+
+
+def test_interrupted_run_went_on(trained):
+    assert "going on after epoch" in trained.second
+
+
+def test_everything_promised_is_written(trained):
+    assert sorted(file.name for file in (trained.folder / "model").iterdir()) == [
+        "card.json", "model.onnx", "model.pt", "train.log",
+    ]  # fmt: skip
+    assert sorted(file.name for file in (trained.folder / "plots").iterdir()) == [
+        "accuracy.png", "confusion.png", "loss.png", "test_report.json",
+    ]  # fmt: skip
+    for plot in (trained.folder / "plots").glob("*.png"):
+        assert min(Image.open(plot).size) > 300
+
+
+def test_card_is_complete(card):
+    assert card["version"] == f"compact-{card['sha256'][:8]}"
+    assert {"data", "weights", "created_at"} <= set(card)
+    assert 0.2 <= card["temperature"] <= 5
+    assert 0 < card["unsure_below"] < 1
+    assert set(card["hyperparameters"]) == {field.name for field in fields(train.Config)}
+    assert (card["hyperparameters"]["epochs"], card["hyperparameters"]["seed"]) == (3, 4)
+    assert set(card["metrics"]) == {"validation", "mnist_test"}
+    assert 1 <= card["metrics"]["validation"]["epoch"] <= 3
+
+
+def test_test_report_says_what_the_card_says(trained, card):
+    report = json.loads((trained.folder / "plots" / "test_report.json").read_text())
+    assert report["pictures"] == 80 == sum(map(sum, report["confusion_matrix"]))
+    assert {name: report[name] for name in card["metrics"]["mnist_test"]} == card["metrics"]["mnist_test"]
+    assert "MNIST test set" in trained.second
+
+
+def test_what_was_trained_can_serve(trained, card):
+    model = Recognizer.load(trained.folder / "model" / "model.onnx")
+    test = small_digits(80, seed=2)
+    answers = model.logits(test.images.numpy().astype("float32") / 255).argmax(1)
+    assert (answers == test.labels.numpy()).mean() == pytest.approx(card["metrics"]["mnist_test"]["accuracy"])
+
+
+def test_torch_and_onnx_hold_the_same_network(trained):
+    network = compact()
+    network.load_state_dict(torch.load(trained.folder / "model" / "model.pt", weights_only=True))
+    images = small_digits(20, seed=2).images
+    served = Recognizer.load(trained.folder / "model" / "model.onnx").logits(images.numpy().astype("float32") / 255)
+    torch.testing.assert_close(torch.from_numpy(served), predict(network, images), atol=1e-3, rtol=0)
+    assert "ONNX agrees with torch" in trained.second
+
+
+def test_log_lies_beside_the_model(trained):
+    log = (trained.folder / "model" / "train.log").read_text()
+    assert "epoch  1  train loss" in log
+    assert "wrote" in log
+
+
+def test_debug_mode_tells_of_every_batch(trained):
+    assert "epoch 1 batch 1 loss" in trained.first
+    assert "batch 1 loss" not in trained.second
+
+
+def test_threshold_calls_the_chosen_share_of_right_answers_unsure():
+    torch.manual_seed(0)
+    model = compact(width=4)
+    validation = small_digits(400, seed=9)
+    config = train.Config(unsure_share=0.1)
+    calibration = train.calibrate(model, validation, config)
+    assert 0.2 <= calibration.temperature <= 5
+    assert 0 < calibration.unsure_below < 1
+    assert train.calibrate(model, validation, config) == calibration
+
+
+@pytest.mark.parametrize("wrong", [["--nonsense", "1"], ["--architecture", "nonsense"], ["--epochs", "nonsense"]])
+def test_unknown_option_or_value_is_refused(wrong, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", *wrong])
+    with pytest.raises(SystemExit):
+        train.parse_arguments()
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_every_hyperparameter_is_an_option(monkeypatch, tmp_path):
+    given = {"architecture": "compact", "epochs": 7, "batch_size": 9, "learning_rate": 0.5, "seed": 3, "patience": 2,
+             "held_out": 11, "averaging": 0.5, "weight_decay": 0.1}  # fmt: skip
+    options = [part for name, value in given.items() for part in ("--" + name.replace("_", "-"), str(value))]
+    folders = ["--model-path", str(tmp_path / "model"), "--plots", str(tmp_path / "plots")]
+    monkeypatch.setattr(sys, "argv", ["train.py", *options, "--bfloat16", *folders])
+    config, _ = train.parse_arguments()
+    assert {name: getattr(config, name) for name in given} == given
+    assert config.bfloat16 is True

@@ -1,0 +1,73 @@
+import hashlib
+import json
+import logging
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from app.recognizer import Recognizer
+from tests.training.small import small_digits
+from training import export
+from training.architectures import compact
+from training.data import as_input
+from training.loop import predict
+
+DIGITS = small_digits(40, seed=6)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A network and the folder that it was written to. Batch norm has seen data, so that it matters."""
+    torch.manual_seed(0)
+    model = compact(width=4)
+    model(as_input(DIGITS.images))
+    folder = tmp_path_factory.mktemp("export") / "model"
+    export.write(model, folder, "compact", export.Calibration(1.5, 0.7), {"metrics": {"accuracy": 0.5}})
+    return model, folder
+
+
+def test_three_files_are_written_and_no_other(written):
+    assert sorted(file.name for file in written[1].iterdir()) == ["card.json", "model.onnx", "model.pt"]
+
+
+def test_card_identifies_the_network(written):
+    card = json.loads((written[1] / "card.json").read_text())
+    sha256 = hashlib.sha256((written[1] / "model.onnx").read_bytes()).hexdigest()
+    assert card == {
+        "version": f"compact-{sha256[:8]}", "sha256": sha256, "architecture": "compact", "temperature": 1.5,
+        "unsure_below": 0.7, "metrics": {"accuracy": 0.5},
+    }  # fmt: skip
+
+
+def test_network_is_one_sound_onnx_file(written):
+    network = onnx.load(written[1] / "model.onnx", load_external_data=False)
+    onnx.checker.check_model(network)
+    assert not [t.name for t in network.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_onnx_gives_what_torch_gives_for_any_number_of_pictures(written, count):
+    model, folder = written
+    got = Recognizer.load(folder / "model.onnx").logits(as_input(DIGITS.images[:count])[:, 0].numpy())
+    np.testing.assert_allclose(got, predict(model, DIGITS.images[:count]).numpy(), atol=1e-3)
+
+
+def test_parity_is_measured_and_logged(written, caplog):
+    with caplog.at_level(logging.INFO, "train"):
+        assert export.check_parity(written[0], written[1] / "model.onnx", DIGITS.images) < export.TOLERANCE
+    assert "ONNX agrees with torch" in caplog.text
+
+
+def test_network_that_is_another_one_fails_the_parity_check(written):
+    torch.manual_seed(1)
+    with pytest.raises(RuntimeError, match="disagree"):
+        export.check_parity(compact(width=4), written[1] / "model.onnx", DIGITS.images)
+
+
+def test_weights_can_be_loaded_again(written):
+    model, folder = written
+    again = compact(width=4)
+    again.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+    torch.testing.assert_close(predict(again, DIGITS.images), predict(model, DIGITS.images))

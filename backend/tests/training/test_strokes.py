@@ -1,0 +1,67 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from training.data import NO_DIGIT
+from training.skeletons import STYLES
+from training.strokes import make_digits, make_others
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return make_digits(600, seed=7)
+
+
+@pytest.fixture(scope="module")
+def others():
+    return make_others(200, seed=7)
+
+
+def test_there_are_as_many_of_each_digit(digits):
+    assert torch.bincount(digits.labels).tolist() == [60] * 10
+
+
+def test_others_are_no_digits(others):
+    assert set(others.labels.tolist()) == {NO_DIGIT}
+
+
+def test_drawings_are_prepared_as_a_sketch_would_be(digits, others):
+    for made in (digits, others):
+        assert made.images.shape[1:] == (28, 28)
+        assert made.images.dtype == torch.uint8
+        assert made.images.amax((1, 2)).min() == 255
+        longest = torch.maximum(made.images.amax(2).bool().sum(1), made.images.amax(1).bool().sum(1))
+        assert longest.max() <= 20
+
+
+def test_no_two_are_alike(digits):
+    assert len({image.numpy().tobytes() for image in digits.images}) == len(digits)
+
+
+def test_same_seed_gives_the_same_however_many_processes_share_the_work(digits, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert torch.equal(make_digits(600, seed=7).images, digits.images)
+
+
+def test_other_seed_gives_others(digits):
+    assert not torch.equal(make_digits(20, seed=8).images, digits.images[:20])
+
+
+def test_none_are_none():
+    assert len(make_digits(0, seed=0)) == len(make_others(0, seed=0)) == 0
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_every_digit_has_a_style(digit):
+    assert STYLES[digit]
+    assert all(weight > 0 for _, weight in STYLES[digit])
+
+
+def test_model_that_ships_reads_them_and_is_less_sure_of_the_others(digits, others, model):
+    of_digits = model.probabilities(digits.images.numpy().astype(np.float32) / 255)
+    of_others = model.probabilities(others.images.numpy().astype(np.float32) / 255)
+    assert (of_digits.argmax(1) == digits.labels.numpy()).mean() > 0.9
+    unsure = model.card["unsure_below"]
+    assert (of_others.max(1) < unsure).mean() > 5 * (of_digits.max(1) < unsure).mean()

@@ -1,0 +1,55 @@
+"""Labelled pictures from wherever they are: MNIST's test set, a folder, UNIPEN files; prepared as the server does."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app import imaging
+from app.errors import AppError
+from training.data import Digits, load_mnist
+from training.unipen import draw_strokes, read_unipen
+
+PENS = (8, 18, 28)  # pixels on a canvas of 280
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
+
+
+def from_mnist(directory: Path) -> Digits:
+    """MNIST's 10,000 test pictures."""
+    return load_mnist(directory, train=False)
+
+
+def from_folder(folder: Path) -> Digits:
+    """Pictures in subfolders named 0 to 9, or named after their digit (7.png, 7-anna.png, seven is not understood).
+
+    Pictures that cannot be read are named and left out. Raises ValueError where none is left.
+    """
+    pictures, labels = [], []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        label = path.parent.name if path.parent.name.isdigit() else path.stem[:1]
+        if label not in set("0123456789"):
+            print(f"{path}: left out, its name does not say which digit it is")
+            continue
+        try:
+            pictures.append(imaging.prepare(imaging.read(path.read_bytes())))
+            labels.append(int(label))
+        except AppError as e:
+            print(f"{path}: left out. {e}")
+    return _digits(pictures, labels, folder)
+
+
+def from_unipen(path: Path) -> Digits:
+    """The digits of a UNIPEN file, each drawn with a thin, a middling and a thick pen."""
+    pictures, labels = [], []
+    for sample in read_unipen(path):
+        if sample.label in set("0123456789"):
+            pictures += [imaging.prepare(draw_strokes(sample.strokes, pen=pen)) for pen in PENS]
+            labels += [int(sample.label)] * len(PENS)
+    return _digits(pictures, labels, path)
+
+
+def _digits(pictures: list[np.ndarray], labels: list[int], where: Path) -> Digits:
+    if not pictures:
+        raise ValueError(f"{where} holds no picture of a digit")
+    images = np.round(np.stack(pictures) * 255).astype(np.uint8)
+    return Digits(torch.from_numpy(images), torch.tensor(labels))

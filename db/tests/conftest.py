@@ -1,0 +1,125 @@
+"""What the tests of db/ and of the scripts share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "db"))
+
+import local  # noqa: E402
+
+SETTINGS = local.read_env(ROOT / ".env.example")
+PORTS = ["DB_PORT", "BACKEND_PORT", "FRONTEND_PORT"]
+UV = os.environ.get("UV") or local.find_uv()
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with local.socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@dataclass
+class Database:
+    """A Postgres of embedded.py's own, and how to reach it."""
+
+    data: Path
+    port: int
+    password: str = "it's a $ecret"
+
+    def run(self, what: str, **settings: str | int) -> subprocess.CompletedProcess:
+        """Calls embedded.py as a person would."""
+        given = {
+            "POSTGRES_USER": "digits",
+            "POSTGRES_PASSWORD": self.password,
+            "POSTGRES_DB": "digits",
+            "DB_PORT": self.port,
+        }
+        return subprocess.run(
+            [UV, "run", "--quiet", "--script", ROOT / "db" / "embedded.py", what, "--data", self.data],
+            env=os.environ | {name: str(value) for name, value in (given | settings).items()},
+            text=True,
+            capture_output=True,
+        )
+
+    def connect(self, **other) -> psycopg.Connection:
+        given = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": "digits",
+            "password": self.password,
+            "dbname": "digits",
+        }
+        return psycopg.connect(**(given | other), autocommit=True)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One that runs, with its tables."""
+    made = Database(tmp_path_factory.mktemp("postgres") / "data", free_port())
+    started = made.run("start")
+    assert started.returncode == 0, started.stderr
+    yield made
+    made.run("stop")
+
+
+@dataclass
+class Checkout:
+    """The project as `git clone` would bring it, with ports and a Compose project of its own."""
+
+    folder: Path
+    settings: dict[str, str | int]
+
+    def run(self, *command: str, **settings: str | int) -> subprocess.CompletedProcess:
+        """In its folder; `settings` are environment variables."""
+        outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+        given = {name: str(value) for name, value in (self.settings | settings).items()}
+        path = f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(
+            command, cwd=self.folder, env=outside | {"PATH": path} | given, text=True, capture_output=True, timeout=900,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def change_ports(self) -> None:
+        self.settings |= {name: free_port() for name in PORTS}
+
+    @property
+    def password(self) -> str:
+        return local.read_env(self.folder / ".env")["POSTGRES_PASSWORD"]
+
+    def url(self, service: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.settings[service + '_PORT']}{path}"
+
+    def connect(self) -> psycopg.Connection:
+        """To its database, as psql would from this machine."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.settings["DB_PORT"], user="digits", password=self.password, dbname="digits",
+            autocommit=True,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).exists():  # not deleted since the last commit
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+            (folder / name).chmod((ROOT / name).stat().st_mode)
+    made = Checkout(folder, {"COMPOSE_PROJECT_NAME": f"digits-test-{os.getpid()}"})
+    made.change_ports()
+    return made

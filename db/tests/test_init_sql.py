@@ -1,0 +1,109 @@
+"""The schema: what it refuses, what it computes, and that running it again changes nothing."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from conftest import Database
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SUBMISSION = {
+    "request_sha256": bytes(32),
+    "image": PNG,
+    "prediction": 7,
+    "confidence": 0.9,
+    "unsure": False,
+    "probabilities": [0.1] * 10,
+    "model": "cnn-1",
+    "true_label": 7,
+}
+# every definition that init.sql makes, as Postgres itself words it
+DEFINITIONS = """
+    SELECT 'column', table_name, column_name, data_type || is_nullable || coalesce(column_default, '')
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT 'view', viewname, '', definition FROM pg_views WHERE schemaname = 'public'
+    UNION ALL SELECT 'check', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    ORDER BY 1, 2, 3, 4
+"""
+
+
+@pytest.fixture
+def connection(database: Database):
+    with database.connect() as connection:
+        yield connection
+        connection.execute("TRUNCATE submissions")
+
+
+def insert(connection: psycopg.Connection, **other):
+    values = SUBMISSION | other
+    columns = ", ".join(values)
+    places = ", ".join(f"%({name})s" for name in values)
+    return connection.execute(f"INSERT INTO submissions ({columns}) VALUES ({places}) RETURNING *", values).fetchone()
+
+
+def test_running_it_again_changes_nothing_and_loses_nothing(database: Database, connection):
+    row = insert(connection)
+    before = connection.execute(DEFINITIONS).fetchall()
+    assert database.run("start").returncode == 0
+    assert connection.execute(DEFINITIONS).fetchall() == before
+    assert connection.execute("SELECT * FROM submissions").fetchall() == [row]
+
+
+def test_what_a_database_lacks_is_added(database: Database, connection):
+    before = connection.execute(DEFINITIONS).fetchall()
+    connection.execute("DROP VIEW digit_statistics; DROP INDEX submissions_wrong")
+    assert database.run("start").returncode == 0
+    assert connection.execute(DEFINITIONS).fetchall() == before
+
+
+def test_several_at_once_take_turns(database: Database):
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: database.run("migrate", DB_HOST="127.0.0.1"), range(4)))
+    assert [each.returncode for each in done] == [0] * 4, [each.stderr for each in done]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"true_label": 11},
+        {"true_label": -1},
+        {"prediction": 10},
+        {"prediction": None},
+        {"confidence": 1.5},
+        {"probabilities": [0.1] * 9},
+        {"image": b"GIF89a"},
+        {"image": PNG + bytes(300_000)},
+        {"status": "maybe"},
+        {"model": ""},
+        {"request_sha256": b"short"},
+    ],
+)
+def test_what_cannot_be_is_refused(connection, wrong: dict):
+    with pytest.raises(psycopg.errors.IntegrityError):
+        insert(connection, **wrong)
+
+
+def test_an_idempotency_key_is_stored_once(connection):
+    key = "6f1c1e0e-7c8a-4ac0-9d5c-0d9f5c0f6d11"
+    insert(connection, idempotency_key=key)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        insert(connection, idempotency_key=key)
+
+
+def test_the_views_count_what_was_right(connection):
+    insert(connection)
+    insert(connection, prediction=1)
+    insert(connection, true_label=None)
+    insert(connection, status="rejected", prediction=3)
+    figures = "submissions, digits, not_digits, correct, wrong, accuracy_percent"
+    assert connection.execute(f"SELECT {figures} FROM prediction_accuracy").fetchone() == (3, 2, 1, 1, 1, 50)
+    of_seven = "submissions, correct, predicted, recall_percent, precision_percent"
+    found = connection.execute(f"SELECT {of_seven} FROM digit_statistics WHERE digit = 7").fetchone()
+    assert found == (2, 1, 1, 50, 100)
+
+
+def test_the_views_stand_an_empty_table(connection):
+    assert connection.execute("SELECT accuracy_percent FROM prediction_accuracy").fetchone() == (None,)
+    assert connection.execute("SELECT count(*), sum(submissions) FROM digit_statistics").fetchone() == (10, 0)

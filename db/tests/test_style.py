@@ -1,0 +1,32 @@
+"""How the source is written: what linters can see."""
+
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run"]
+
+
+def check(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_parse_and_can_be_executed(script: str):
+    check("bash", "-n", script)
+    assert (ROOT / script).stat().st_mode & 0o111
+
+
+def test_scripts_are_clean_to_shellcheck():
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    check("shellcheck", *SCRIPTS)
+
+
+@pytest.mark.parametrize("folder", [["backend"], ["frontend"], ["db", "--config=backend/pyproject.toml"]], ids=" ".join)
+@pytest.mark.parametrize("how", [["check"], ["format", "--check"]], ids=" ".join)
+def test_python_is_clean_to_ruff(how: list[str], folder: list[str]):
+    check("ruff", *how, *folder)

@@ -1,0 +1,165 @@
+"""What the tests share: a real Postgres and a real backend, on free ports, and the pages in front of them.
+
+SERVE_BIN says where the backend's uvicorn is (default: backend/.venv-serve/bin). Without it, and without a browser, the
+tests that need them skip; with REQUIRE_BROWSER=1 they fail instead.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+from psycopg.rows import dict_row
+from streamlit.testing.v1 import AppTest
+
+import api
+
+FRONTEND = Path(__file__).resolve().parent.parent
+EMBEDDED = FRONTEND.parent / "db" / "embedded.py"
+BACKEND = FRONTEND.parent / "backend"
+SERVE_BIN = Path(os.environ.get("SERVE_BIN") or BACKEND / ".venv-serve" / "bin")
+UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
+PATIENCE_S = 60  # the machine may be busy training
+
+
+def missing(what: str) -> None:
+    """Skip, or fail where nothing may be skipped."""
+    (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(what)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+class Postgres:
+    """A real one, from db/embedded.py."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.environment = {
+            "DB_HOST": "127.0.0.1",
+            "DB_PORT": str(free_port()),
+            "POSTGRES_USER": "tester",
+            "POSTGRES_PASSWORD": "secret",
+            "POSTGRES_DB": "sketches",
+        }
+
+    def embedded(self, what: str) -> None:
+        command = [UV, "run", "--script", str(EMBEDDED), what, "--data", str(self.data)]
+        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def rows(self, query: str) -> list[dict]:
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.environment["DB_PORT"],
+            user="tester",
+            password="secret",
+            dbname="sketches",
+            row_factory=dict_row,
+            autocommit=True,
+        ) as connection:
+            cursor = connection.execute(query)
+            return cursor.fetchall() if cursor.description else []
+
+
+class Server:
+    """A process that serves at a port of its own, and may be stopped and started again."""
+
+    def __init__(self, command: list, folder: Path, environment: dict[str, str], ready: str, log: Path) -> None:
+        self.port = free_port()
+        self.command = [str(part).format(port=self.port) for part in command]
+        self.folder, self.environment, self.ready, self.log = folder, environment, ready, log
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.folder, env=os.environ | self.environment, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(self.url + self.ready, timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+
+def backend_server(environment: dict[str, str], ready: str, log: Path) -> Server:
+    command = [SERVE_BIN / "uvicorn", "app.main:app", "--port", "{port}"]
+    return Server(command, BACKEND, {"MODEL_PATH": "", "LOG_LEVEL": "info"} | environment, ready, log)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    if not UV:
+        missing("uv is not on the PATH, and UV does not name it")
+    postgres = Postgres(tmp_path_factory.mktemp("postgres"))
+    postgres.embedded("start")
+    yield postgres
+    postgres.embedded("stop")
+
+
+@pytest.fixture(scope="session")
+def running_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if not (SERVE_BIN / "uvicorn").exists():
+        missing(f"the backend's serving environment is not there: {SERVE_BIN}")
+    log = tmp_path_factory.mktemp("backend") / "log"
+    backend = backend_server(postgres.environment, "/health/ready", log)
+    backend.start()
+    yield backend
+    backend.stop()
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Have the pages in this process call the backend at `url`."""
+    monkeypatch.setenv("BACKEND_URL", url)
+    api.settings.cache_clear()
+
+
+@pytest.fixture
+def backend(running_backend: Server, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The backend, on an empty database."""
+    postgres.rows("TRUNCATE submissions")
+    connect(monkeypatch, running_backend.url)
+    yield running_backend
+    api.settings.cache_clear()
+
+
+@pytest.fixture
+def backend_without_database(running_backend: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """Another backend, whose database is not there. Only its address is handed out: nothing calls it yet."""
+    nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "POSTGRES_PASSWORD": "secret"}
+    backend = backend_server(nowhere, "/health/live", tmp_path / "log")
+    backend.start()
+    yield backend.url
+    backend.stop()
+
+
+@pytest.fixture
+def page() -> AppTest:
+    """The first page, not yet run."""
+    return AppTest.from_file(str(FRONTEND / "app.py"), default_timeout=PATIENCE_S)

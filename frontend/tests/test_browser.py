@@ -1,0 +1,253 @@
+"""The whole way through in Chromium: mouse and finger draw, a real backend reads, a real Postgres keeps."""
+
+import itertools
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import FRONTEND, PATIENCE_S, Server, missing
+from drawings import STROKES, picture
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+
+CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
+        except Error as e:
+            missing(f"no browser: {e.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def frontend(browser: Browser, running_backend: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "{port}"]
+    environment = {"BACKEND_URL": running_backend.url}
+    log = tmp_path_factory.mktemp("frontend") / "log"
+    frontend = Server(command, FRONTEND, environment, "/_stcore/health", log)
+    frontend.start()
+    yield frontend
+    frontend.stop()
+
+
+@pytest.fixture
+def visit(browser: Browser, frontend: Server, backend: Server):
+    """Open the page; at the end, no script on it may have failed."""
+    contexts, failures = [], []
+
+    def visit(**options) -> Page:
+        contexts.append(browser.new_context(**{"viewport": DESKTOP} | options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.on("pageerror", lambda failure: failures.append(failure))
+        page.goto(frontend.url)
+        expect(page.locator("canvas.upper-canvas")).to_be_visible()
+        expect_canvas(page, "empty")
+        expect(page.get_by_text("Draw a digit", exact=True)).to_be_visible()
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert failures == []
+
+
+def canvas_box(page: Page) -> dict:
+    return page.locator("canvas.upper-canvas").first.bounding_box()  # a second one is on its way out
+
+
+def draw(page: Page, strokes: list) -> None:
+    box = canvas_box(page)
+    for stroke in strokes:
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point, steps=6)
+        page.mouse.up()
+
+
+def draw_with_a_finger(page: Page, strokes: list) -> None:
+    touch = page.context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    box = canvas_box(page)
+    for stroke in strokes:
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        send("touchStart", points[0])
+        for (x0, y0), (x1, y1) in itertools.pairwise(points):
+            for step in range(1, 7):
+                send("touchMove", (x0 + (x1 - x0) * step / 6, y0 + (y1 - y0) * step / 6))
+        send("touchEnd")
+
+
+def expect_answer(page: Page, text: str | re.Pattern) -> None:
+    expect(page.locator(".sentence")).to_have_text(text)
+
+
+def canvas_state(page: Page) -> str:
+    canvas = page.locator("canvas.dc-canvas.lower-canvas").first
+    return canvas.evaluate("""canvas => {
+        const rgba = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        if (rgba[3] === 0) return "not ready";
+        return rgba.some((value, i) => i % 4 === 0 && value > 200) ? "ink" : "empty";
+    }""")
+
+
+def expect_canvas(page: Page, state: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while canvas_state(page) != state:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(100)
+
+
+def press(page: Page, key: str) -> None:
+    page.locator(f".st-key-{key} button").click()
+
+
+def test_guess_follows_the_strokes(visit):
+    page = visit()
+    down_stroke, cross_stroke = [(0.5, 0.12), (0.5, 0.88)], STROKES[4][0]
+    draw(page, [down_stroke])
+    expect_answer(page, "That’s a 1")
+    draw(page, [cross_stroke])
+    expect_answer(page, re.compile("4"))
+    assert page.locator(".seen img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [28, 28]
+
+
+def test_one_click_puts_the_row_into_postgres_and_clears_the_canvas(visit, postgres):
+    page = visit()
+    draw(page, STROKES[7])
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+    assert postgres.rows("SELECT 1 FROM submissions") == []
+    press(page, "label-7")
+    expect(page.get_by_text("Stored: you meant 7, the model read 7.")).to_be_visible()
+    expect_canvas(page, "empty")
+    [row] = postgres.rows("SELECT * FROM submissions")
+    assert (row["true_label"], row["prediction"], row["correct"], row["status"]) == (7, 7, True, "pending")
+    assert row["idempotency_key"]
+    expect(page.locator(".gallery img")).to_have_count(1)
+
+
+def test_double_click_stores_once(visit, postgres):
+    page = visit()
+    draw(page, STROKES[7])
+    expect_answer(page, "That’s a 7")
+    page.locator(".st-key-label-7 button").dblclick()
+    expect(page.get_by_text("Stored: you meant 7")).to_be_visible()
+    draw(page, STROKES[3])
+    expect_answer(page, "That’s a 3")
+    assert len(postgres.rows("SELECT 1 FROM submissions")) == 1
+
+
+def test_digit_key_stores(visit, postgres):
+    page = visit()
+    draw(page, STROKES[3])
+    expect_answer(page, "That’s a 3")
+    expect(page.locator(".st-key-label-3 button")).to_be_enabled()
+    page.keyboard.press("3")
+    expect(page.get_by_text("Stored: you meant 3")).to_be_visible()
+    assert postgres.rows("SELECT true_label FROM submissions") == [{"true_label": 3}]
+
+
+def test_undo_takes_the_row_back_and_returns_the_drawing(visit, postgres):
+    page = visit()
+    draw(page, STROKES[7])
+    expect_answer(page, "That’s a 7")
+    press(page, "label-1")
+    expect(page.get_by_text("Stored: you meant 1")).to_be_visible()
+    press(page, "take-back")
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+    assert postgres.rows("SELECT 1 FROM submissions") == []
+    press(page, "label-7")
+    expect(page.get_by_text("Stored: you meant 7")).to_be_visible()
+    assert postgres.rows("SELECT true_label FROM submissions") == [{"true_label": 7}]
+
+
+def test_undo_redo_and_clear_do_what_they_say(visit):
+    page = visit()
+    draw(page, STROKES[7])
+    expect_answer(page, "That’s a 7")
+    press(page, "undo")
+    expect_answer(page, "Draw a digit")
+    expect_canvas(page, "empty")
+    press(page, "redo")
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+    press(page, "clear")
+    expect_answer(page, "Draw a digit")
+    expect_canvas(page, "empty")
+    draw(page, STROKES[3])  # nothing of the 7 comes back
+    expect_answer(page, "That’s a 3")
+
+
+def test_file_goes_the_same_way(visit, postgres, tmp_path):
+    photo = tmp_path / "four.jpg"
+    photo.write_bytes(picture(4, "JPEG"))
+    page = visit()
+    page.get_by_text("Upload a picture").click()
+    page.locator("input[type=file]").set_input_files(photo)
+    expect_answer(page, "That’s a 4")
+    expect(page.locator(".uploaded img")).to_be_visible()
+    press(page, "label-4")
+    expect(page.get_by_text("Stored: you meant 4, the model read 4.")).to_be_visible()
+    assert postgres.rows("SELECT true_label FROM submissions") == [{"true_label": 4}]
+
+
+def test_absent_backend_is_told_and_the_drawing_survives(visit, backend, postgres):
+    page = visit()
+    backend.stop()
+    try:
+        draw(page, [[(x, y + 0.05) for x, y in STROKES[7][0]]])  # no other test's 7: those answers are in the cache
+        expect(page.get_by_text("The recogniser does not answer right now.")).to_be_visible()
+        expect_canvas(page, "ink")
+    finally:
+        backend.start()
+    expect_answer(page, "That’s a 7")  # by itself
+    expect_canvas(page, "ink")
+    press(page, "label-7")
+    expect(page.get_by_text("Stored: you meant 7")).to_be_visible()
+    assert len(postgres.rows("SELECT 1 FROM submissions")) == 1
+
+
+def test_drawing_survives_a_look_at_the_statistics(visit):
+    page = visit()
+    draw(page, STROKES[7])
+    expect_answer(page, "That’s a 7")
+    page.get_by_role("link", name="Statistics").click()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    page.get_by_role("link", name="Draw", exact=True).click()
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+
+
+def test_finger_draws_on_a_phone_without_scrolling_it(visit, postgres):
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+    draw_with_a_finger(page, STROKES[7])
+    expect_answer(page, "That’s a 7")
+    assert page.evaluate("document.querySelector('.stMain').scrollTop + window.scrollY") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    for key in ("label-0", "label-4", "label-9", "label-none"):
+        box = page.locator(f".st-key-{key} button").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= PHONE["width"]
+        assert box["y"] + box["height"] <= PHONE["height"]  # all on the first screen
+    page.locator(".st-key-label-7 button").tap()
+    expect(page.get_by_text("Stored: you meant 7")).to_be_in_viewport()
+    assert postgres.rows("SELECT true_label FROM submissions") == [{"true_label": 7}]

@@ -1,0 +1,80 @@
+"""What the charts are told to draw."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import charts
+from answers import ConfidenceBin, DigitStatistics, Prediction
+
+
+def prediction(digit: int, confidence: float, unsure: bool = False) -> Prediction:
+    probabilities = [(1 - confidence) / 9] * 10
+    probabilities[digit] = confidence
+    return Prediction(digit=digit, confidence=confidence, unsure=unsure, probabilities=probabilities)
+
+
+def rows(chart) -> list[dict]:
+    return max(chart.to_dict()["datasets"].values(), key=len)
+
+
+def domains(chart) -> list:
+    return [layer["encoding"]["y"].get("scale", {}).get("domain") for layer in chart.to_dict()["layer"]]
+
+
+def test_bars_keep_their_order_and_their_axis():
+    charts_ = [charts.probabilities(each) for each in (None, prediction(7, 0.9), prediction(2, 0.4, unsure=True))]
+    for chart in charts_:
+        assert [row["digit"] for row in rows(chart)] == list(range(10))
+        assert domains(chart) == domains(charts_[0])
+
+
+def test_only_the_answer_is_highlighted():
+    assert [row["digit"] for row in rows(charts.probabilities(prediction(7, 0.9))) if row["answer"]] == [7]
+    assert not any(row["answer"] for row in rows(charts.probabilities(None)))
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.454, "45%"), (0.989, "99%"), (0.9999, "99%"), (1, "100%")])
+def test_nearly_certain_is_not_certain(share, text):
+    assert charts.percent(share) == text
+
+
+def test_digit_nobody_drew_has_an_empty_bar():
+    digits = [DigitStatistics(digit=digit, submissions=0, correct=0, recall=None) for digit in range(10)]
+    digits[3] = DigitStatistics(digit=3, submissions=4, correct=3, recall=0.75)
+    shares = [row["share"] for row in rows(charts.recall(digits))]
+    assert shares[2:5] == ["none yet", "3 of 4", "none yet"]
+
+
+def test_confusion_is_shaded_within_the_row():
+    matrix = [[0] * 10 for _ in range(10)]
+    matrix[1][1], matrix[1][7] = 3, 1
+    cells = {(row["meant"], row["read"]): row for row in rows(charts.confusion(matrix))}
+    assert len(cells) == 100
+    assert cells[1, 7]["share"] == 0.25
+    assert cells[0, 0]["share"] == 0
+
+
+def test_calibration_leaves_empty_bins_out():
+    bins = [
+        ConfidenceBin(low=0.9, high=1, submissions=20, mean_confidence=0.97, accuracy=0.95),
+        ConfidenceBin(low=0.8, high=0.9, submissions=0, mean_confidence=None, accuracy=None),
+    ]
+    datasets = charts.calibration(bins).to_dict()["datasets"].values()
+    assert [row["submissions"] for data in datasets for row in data if "submissions" in row] == [20]
+
+
+def test_relevance_tints_the_pixels_that_spoke():
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((28, 28), 255, np.uint8)).save(buffer, "PNG")
+    values = np.zeros((28, 28))
+    values[0, 0], values[0, 1] = 1, -1
+    url = charts.relevance(charts.data_url(buffer.getvalue()), values.tolist())
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))
+    assert pixels.shape == (28, 28, 3)
+    assert pixels[0, 0].tolist() == charts.FOR.tolist()
+    assert pixels[0, 1].tolist() == charts.AGAINST.tolist()
+    assert len(set(pixels[5, 5].tolist())) == 1  # grey: it said nothing
