@@ -38,7 +38,7 @@ class Config(FitConfig):
     """Every hyperparameter; each is an option of the command line."""
 
     architecture: str = "compact"
-    epochs: int = 16
+    epochs: int = 14
     batch_size: int = 256  # smaller learns more an epoch, larger is faster
     learning_rate: float = 3e-3  # the peak of the cycle
     weight_decay: float = 0.02

@@ -16,7 +16,9 @@ SIDE = 400  # pixels; style.css shrinks it on a phone
 PEN_WIDTHS = {"Fine": 14, "Medium": 26, "Bold": 40}
 INK, PAPER = "#ffffff", "#000000"
 
+# The first rule is the component's own; its style sheet comes a moment after the canvas, which would stand too low.
 STYLE = """<style>
+.dc-background-canvas { position: absolute; top: 0; left: 0; }
 .dc-toolbar { display: none !important; }
 .dc-canvas { outline: none !important; }
 .dc-container { border-radius: 16px; overflow: hidden; cursor: crosshair; }

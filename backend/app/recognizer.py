@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from app.imaging import SIDE
+
+# ONNX Runtime reports its use to its makers unless it is told not to before it is loaded
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 PATCH = 5  # side of the square that `explain` blots out
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from httpx import Client, Response
+from httpx2 import Client, Response
 from psycopg import Connection
 
 from tests.drawings import encode, seven

@@ -74,7 +74,7 @@ def _patch(strokes: Sequence[np.ndarray], scale: float, pen: float, slant: float
     strokes = [stroke @ lean for stroke in strokes]
     low = np.concatenate(strokes).min(0)
     strokes = [((stroke - low) * scale + pen / 2) * OVER for stroke in strokes]
-    width, height = np.ceil((np.concatenate(strokes).max(0) / OVER + pen / 2)).astype(int) + 1
+    width, height = np.ceil(np.concatenate(strokes).max(0) / OVER + pen / 2).astype(int) + 1
     large = Image.new("L", (width * OVER, height * OVER))
     paint, radius = ImageDraw.Draw(large), pen * OVER / 2
     for stroke in strokes:

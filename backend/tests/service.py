@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-import httpx
+import httpx2
 
 from app.config import BACKEND
 from tests.conftest import SHIPPED, free_port
@@ -28,7 +28,7 @@ class Service:
             [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"],
             cwd=BACKEND, env=os.environ | self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             assert self.process.poll() is None, self.process.communicate()[0]
@@ -63,5 +63,5 @@ class Service:
     def _answers(self) -> bool:
         try:
             return self.client.get("/health/live").status_code == 200
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False

@@ -69,8 +69,8 @@ def test_answer_does_not_depend_on_specks(model):
 
 
 def test_answer_does_not_depend_on_light_and_noise(model):
-    shots = [(d, np.asarray(photo(draw(d), seed, light=light, noise=noise).convert("L")))
-             for d in range(10) for seed, light, noise in [(1, 0.2, 3), (2, 0.5, 6), (3, 0.7, 4), (4, 0.3, 10)]]  # fmt: skip
+    rooms = [{"light": 0.2, "noise": 3}, {"light": 0.5, "noise": 6}, {"light": 0.7, "noise": 4}]
+    shots = [(d, np.asarray(photo(draw(d), d, **room).convert("L"))) for d in range(10) for room in rooms]
     assert share_right(model, shots) >= ENOUGH
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,9 @@ def test_every_setting_is_in_the_readme():
 def test_every_curl_command_of_the_readme_works(command: str, client):
     words = shlex.split(command)
     url = next(word for word in words if "localhost:8000" in word).split("localhost:8000")[1]
-    options = dict(zip(words, words[1:], strict=False))
+    options = dict(pairwise(words))
     headers = dict([options["-H"].split(": ")]) if "-H" in options else {}
-    forms = [word.split("=", 1) for flag, word in zip(words, words[1:], strict=False) if flag == "-F"]
+    forms = [word.split("=", 1) for flag, word in pairwise(words) if flag == "-F"]
     files = {name: (ROOT / value[1:]).open("rb") for name, value in forms if value.startswith("@")}
     fields = {name: value for name, value in forms if not value.startswith("@")}
     if "--data-binary" in options:

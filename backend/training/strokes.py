@@ -3,6 +3,7 @@
 cd backend && uv run python -m training.strokes        # writes plots/strokes.png, a sheet of them and of others
 """
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -53,7 +54,10 @@ def make_others(count: int, seed: int) -> Digits:
 
 def _make(count: int, seed: int, digits: bool) -> torch.Tensor:
     chunks = [(min(CHUNK, count - start), seed, start, digits) for start in range(0, count, CHUNK)]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    if len(chunks) <= 1:
+        return torch.from_numpy(_make_chunk((count, seed, 0, digits)))
+    # spawn: a fork of a process that has threads, as torch's and pytest's do, may hang
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         return torch.from_numpy(np.concatenate(list(pool.map(_make_chunk, chunks))))
 
 
@@ -63,7 +67,8 @@ def _make_chunk(chunk: tuple[int, int, int, bool]) -> np.ndarray:
     count, seed, start, digits = chunk
     rng = np.random.default_rng([seed, start, digits])
     sketch_of = digit_sketch if digits else other_sketch
-    return np.stack([_prepare(sketch_of, (start + i) % 10, rng) for i in range(count)])
+    images = [_prepare(sketch_of, (start + i) % 10, rng) for i in range(count)]
+    return np.array(images, np.uint8).reshape(-1, imaging.SIDE, imaging.SIDE)
 
 
 def _prepare(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from tests.calls import assert_problem, predict, submit
 from tests.conftest import free_port, serving

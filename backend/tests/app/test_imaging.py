@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from app.config import BACKEND
 from app.errors import AppError, BlankImage, ImageTooLarge, MalformedImage, NotAnImage
 from app.imaging import BOX, KEPT_SIDE, SIDE, prepare, read, to_png
-from tests.drawings import colour, draw, encode, grey, on_table, photo
+from tests.drawings import colour, draw, encode, grey, on_table, on_transparent, photo
 from tests.scenes import ALL, DIRT, FILES, SHEETS, STORED, noisy, oriented, sketch_of
 
 PLAIN = {digit: prepare(draw(digit)) for digit in range(10)}
@@ -47,9 +50,21 @@ def test_dirt_light_and_texture_make_little_difference(name):
     assert np.mean(likenesses(name)) > (0.75 if "thin" in name else 0.9)
 
 
-@pytest.mark.parametrize("name", ["12 pixels", "28 pixels", "281 pixels", "wide", "tall", "2000 pixels",
-                                  "3% of 4000 pixels", "3% of 4000 pixels, dark, in the corner",
-                                  "fills the canvas", "in the corner"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "12 pixels",
+        "28 pixels",
+        "281 pixels",
+        "wide",
+        "tall",
+        "2000 pixels",
+        "3% of 4000 pixels",
+        "3% of 4000 pixels, dark, in the corner",
+        "fills the canvas",
+        "in the corner",
+    ],
+)
 def test_size_and_place_make_little_difference(name):
     assert np.mean(likenesses(name)) > (0.85 if name == "12 pixels" else 0.93)
 
@@ -116,6 +131,16 @@ def test_bold_digit_whose_ink_covers_more_than_its_paper_is_not_inverted():
     drawn = draw(0, size=0.8, pen=0.45)
     assert (drawn > 127).mean() > 0.5 > (prepare(drawn)[4:24, 4:24] == 0).mean()
     assert prepare(drawn)[0].max() == prepare(255 - drawn)[0].max() == 0  # paper around it
+
+
+@pytest.mark.parametrize("pen", [0.2, 0.3])
+def test_bold_digit_on_a_large_canvas_is_no_sheet_of_paper(pen):
+    for digit in range(10):
+        small, large = draw(digit, 280, size=0.75, pen=pen), draw(digit, 1120, size=0.75, pen=pen)
+        for polarity in (small, 255 - small), (large, 255 - large):
+            assert alike(prepare(polarity[0]), prepare(polarity[1])) > 0.97
+        assert alike(prepare(read(encode(large))), prepare(small)) > 0.97
+        assert alike(prepare(read(encode(255 - large))), prepare(small)) > 0.97
 
 
 @pytest.mark.parametrize(("pen", "paper"), [(255, 200), (130, 90), (100, 130), (0, 30), (225, 255)])
@@ -367,6 +392,43 @@ def test_30_megapixels_are_read(kind):
     start = time.perf_counter()
     assert alike(prepare(read(data)), PLAIN[9]) > 0.97
     assert time.perf_counter() - start < 5
+
+
+PEAK = """
+import re, sys
+from app.imaging import read, prepare
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+before = peak()
+try:
+    prepare(read(sys.stdin.buffer.read()))
+except Exception as e:
+    assert type(e).__name__ == "BlankImage", e
+print(peak() - before)
+"""
+
+
+def of_39_megapixels(kind: str) -> bytes:
+    drawn = Image.fromarray(draw(7, 500)).resize((6240, 6240), Image.Resampling.NEAREST)
+    match kind:
+        case "transparent":
+            return encode(on_transparent(np.asarray(drawn), (0, 0, 0)), compress_level=1)
+        case "palette with transparency":
+            return encode(Image.fromarray((np.asarray(drawn) > 99).astype(np.uint8)).convert("P"), transparency=0)
+        case "16 bit":
+            return encode(np.asarray(drawn).astype(np.uint16) * 257)
+        case "one column":
+            return encode(Image.new("L", (1, 39_000_000)))
+        case _:
+            return encode(drawn.convert("RGB"), kind)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize("kind", ["transparent", "palette with transparency", "16 bit", "one column", "GIF"])
+def test_no_picture_costs_much_memory(kind):
+    """A file of 100 kB must not be able to fill a server's memory."""
+    command = [sys.executable, "-c", PEAK]
+    done = subprocess.run(command, cwd=BACKEND, input=of_39_megapixels(kind), capture_output=True, check=True)
+    assert int(done.stdout) / 1024 < 700  # MB; 40 megapixels of 4 bytes are 160
 
 
 # --- to_png -----------------------------------------------------------------------------------------
