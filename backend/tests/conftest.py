@@ -56,6 +56,7 @@ class Postgres:
         return psycopg.connect(**where, autocommit=True, row_factory=dict_row)
 
     def _embedded(self, what: str) -> None:
+        assert UV, "uv is not to be found: run the tests by `uv run pytest`"
         command = [UV, "run", "--script", str(EMBEDDED), what, "--data", str(self.data)]
         done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -125,6 +125,17 @@ def test_debug_mode_tells_of_every_batch(trained):
     assert "batch 1 loss" not in trained.second
 
 
+def test_test_set_plays_no_part_in_training(tmp_path):
+    write_mnist(tmp_path, train=200, test=10)
+    for file in (tmp_path / "MNIST" / "raw").glob("t10k-*"):
+        file.write_bytes(b"nobody may read this")
+    training, validation = train.gather(tmp_path, train.Config(held_out=50, strokes=20, others=10))
+    assert len(training) == 150 + 20 + 10
+    assert 50 <= len(validation) <= 50 + 10
+    seen = {picture.numpy().tobytes() for picture in training.images}
+    assert not seen & {picture.numpy().tobytes() for picture in validation.images}
+
+
 def test_threshold_calls_the_chosen_share_of_right_answers_unsure():
     torch.manual_seed(0)
     model = compact(width=4)

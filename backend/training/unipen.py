@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from training.strokes import SHIFT
+from training.hand import SHIFT
 
 SEGMENT = re.compile(r'"(.)"$')
 

@@ -69,7 +69,7 @@ def visit(browser: Browser, frontend: Server, backend: Server):
 
 
 def open_page(page: Page, url: str, lost: list[str]) -> None:
-    """Chromium drops what it is loading when the machine gains or loses a network, as it does when Docker starts one."""
+    """Chromium drops what it is loading when the machine gains or loses a network, such as one of Docker's."""
     for _ in range(3):
         lost.clear()
         page.goto(url)

@@ -72,7 +72,8 @@ def read(picture: Picture | None, invitation: tuple[str, str]) -> Prediction | N
         pieces.answer("waiting", "?", *invitation)
         return None
     try:
-        prediction = predict(picture.data, picture.content_type)
+        with st.container(key="reading"), st.spinner("Reading …"):  # to be seen only if it takes long
+            prediction = predict(picture.data, picture.content_type)
     except api.Refused as e:
         pieces.answer("waiting", "–", "I can’t read this", str(e))
     except api.BackendError as e:
@@ -130,7 +131,8 @@ with right, st.container(key="answer"):
         with st.container(key="seen", width="content"):
             seen(picture, prediction)
             st.toggle("Why?", key="explain", persist_state="session")
-    st.altair_chart(charts.probabilities(prediction), key="probabilities")
+    with st.container(key="bars"):
+        st.altair_chart(charts.probabilities(prediction), key="probabilities")
     if desk.notice and desk.notice[1] in (None, picture and picture.key):
         st.warning(desk.notice[0], icon=":material/info:")
     labels(desk, mode, ready=bool(prediction))

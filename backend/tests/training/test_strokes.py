@@ -1,5 +1,4 @@
-import os
-
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,7 +10,7 @@ from training.strokes import make_digits, make_others
 
 @pytest.fixture(scope="module")
 def digits():
-    return make_digits(600, seed=7)
+    return make_digits(500, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def others():
 
 
 def test_there_are_as_many_of_each_digit(digits):
-    assert torch.bincount(digits.labels).tolist() == [60] * 10
+    assert torch.bincount(digits.labels).tolist() == [50] * 10
 
 
 def test_others_are_no_digits(others):
@@ -40,9 +39,12 @@ def test_no_two_are_alike(digits):
     assert len({image.numpy().tobytes() for image in digits.images}) == len(digits)
 
 
-def test_same_seed_gives_the_same_however_many_processes_share_the_work(digits, monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert torch.equal(make_digits(600, seed=7).images, digits.images)
+def test_same_seed_gives_the_same_however_many_processes_share_the_work(digits):
+    """500 are made here; of 510, others make the last ten as well. Threads that are running must not hang them."""
+    cv2.GaussianBlur(np.zeros((3000, 3000), np.uint8), (31, 31), 5)  # in threads
+    more = make_digits(510, seed=7)
+    assert len(more) == 510
+    assert torch.equal(more.images[:500], digits.images)
 
 
 def test_other_seed_gives_others(digits):
