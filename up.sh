@@ -152,8 +152,9 @@ up_local() { # REBUILD
     done
     embedded "$(if [ -n "$DB_HOST" ]; then echo migrate; else echo start; fi)"
 
+    # no access log: health checks would fill it; LOG_LEVEL=debug logs every request, with its time
     start backend "$BACKEND_PORT" BACKEND_PORT \
-        uvicorn app.main:app --host "$BIND_ADDRESS" --port "$BACKEND_PORT"
+        uvicorn app.main:app --host "$BIND_ADDRESS" --port "$BACKEND_PORT" --no-access-log
     BACKEND_URL=${BACKEND_URL:-$API} start frontend "$FRONTEND_PORT" FRONTEND_PORT \
         streamlit run app.py --server.address "$BIND_ADDRESS" --server.port "$FRONTEND_PORT" --server.headless true
     wait_until_ready local

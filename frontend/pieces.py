@@ -29,12 +29,12 @@ def candidates(probabilities: list[float]) -> list[int]:
 
 def verdict(prediction: Prediction) -> None:
     """The answer, large, with how sure the model is."""
-    sure = percent(prediction.confidence)
     if prediction.unsure:
-        options = " or ".join(map(a, candidates(prediction.probabilities)))
-        answer("unsure", "?", "I’m not sure", f"Maybe {options}: {sure} for {a(prediction.digit)}.")
+        shares = prediction.probabilities
+        options = " or ".join(f"{a(digit)} ({percent(shares[digit])})" for digit in candidates(shares))
+        answer("unsure", "?", "I’m not sure", f"Maybe {options}")
     else:
-        answer("sure", str(prediction.digit), f"That’s {a(prediction.digit)}", f"{sure} sure")
+        answer("sure", str(prediction.digit), f"That’s {a(prediction.digit)}", f"{percent(prediction.confidence)} sure")
 
 
 def answer(state: str, sign: str, sentence: str, detail: str) -> None:

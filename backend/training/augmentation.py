@@ -29,6 +29,15 @@ class Augmentation:
     thicker: int = 3  # steps of half a pixel onto each side
 
 
+def _only_rotation(degrees: float) -> Augmentation:
+    return Augmentation(rotation=degrees, slant=0, scale=0, aspect=0, shift=0, bend=0, thinner=0, thicker=0)
+
+
+AUGMENTATIONS = {"ours": Augmentation(), "none": _only_rotation(0)} | {
+    f"rotation-{degrees}": _only_rotation(degrees) for degrees in (6, 10, 12, 45)
+}
+
+
 def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
     """(n, 1, 28, 28) float32 from 0 to 1 → the same shape, each picture changed in its own way."""
     n, device = len(images), images.device

@@ -77,6 +77,16 @@ def predictions(
     plt.close(figure)
 
 
+def comparison(points: list[tuple[str, float, float]], path: Path) -> None:
+    """Accuracy against time, from (name, milliseconds, accuracy); runs of one name in one colour."""
+    figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    for name in dict.fromkeys(name for name, _, _ in points):
+        mine = [(time, 100 * accuracy) for other, time, accuracy in points if other == name]
+        axis.scatter(*zip(*mine, strict=True), label=name)
+    axis.set(xlabel="milliseconds a picture", ylabel="accuracy on drawn digits in %", xscale="log", title="Experiment")
+    _finish(figure, axis, path)
+
+
 def _finish(figure: plt.Figure, axis: plt.Axes, path: Path) -> None:
     axis.grid(alpha=0.3)
     axis.legend()

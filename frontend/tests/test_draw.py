@@ -129,7 +129,7 @@ def test_unsure_answer_is_not_shouted(backend, page, monkeypatch):
     monkeypatch.setattr("api.predict", hesitant)
     upload(page, picture(3, side=281))
     assert "I’m not sure" in text(page)
-    assert "Maybe a 3 or an 8" in text(page)
+    assert "Maybe a 3 (44%) or an 8 (40%)" in text(page)
     assert "That’s" not in text(page)
 
 

@@ -18,7 +18,8 @@ except api.BackendError as e:
 
 if not figures.total:
     pieces.nothing_yet()
-    st.page_link("views/draw.py", label="Draw the first digit", icon=":material/draw:")
+    with st.container(horizontal=True, horizontal_alignment="center", key="first"):
+        st.page_link("views/draw.py", label="Draw the first digit", icon=":material/draw:")
     st.stop()
 
 pieces.totals(figures)

@@ -408,22 +408,16 @@ print(peak() - before)
 
 
 def of_39_megapixels(kind: str) -> bytes:
-    drawn = Image.fromarray(draw(7, 500)).resize((6240, 6240), Image.Resampling.NEAREST)
-    match kind:
-        case "transparent":
-            return encode(on_transparent(np.asarray(drawn), (0, 0, 0)), compress_level=1)
-        case "palette with transparency":
-            return encode(Image.fromarray((np.asarray(drawn) > 99).astype(np.uint8)).convert("P"), transparency=0)
-        case "16 bit":
-            return encode(np.asarray(drawn).astype(np.uint16) * 257)
-        case "one column":
-            return encode(Image.new("L", (1, 39_000_000)))
-        case _:
-            return encode(drawn.convert("RGB"), kind)
+    if kind == "one column":
+        return encode(Image.new("L", (1, 39_000_000)))
+    ink = np.asarray(Image.fromarray(draw(7, 500)).resize((6240, 6240), Image.Resampling.NEAREST))
+    if kind == "transparent":
+        return encode(on_transparent(ink, (0, 0, 0)), compress_level=1)
+    return encode(Image.fromarray((ink > 99).astype(np.uint8)).convert("P"), transparency=0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
-@pytest.mark.parametrize("kind", ["transparent", "palette with transparency", "16 bit", "one column", "GIF"])
+@pytest.mark.parametrize("kind", ["transparent", "palette with transparency", "one column"])
 def test_no_picture_costs_much_memory(kind):
     """A file of 100 kB must not be able to fill a server's memory."""
     command = [sys.executable, "-c", PEAK]

@@ -58,11 +58,11 @@ def test_calibration_error_weighs_bins_by_their_size():
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7, 3.0])
 def test_known_temperature_is_found(temperature):
     dice = np.random.default_rng(0)
-    logits = dice.normal(0, 2, (20_000, 10))
+    logits = dice.normal(0, 2, (8_000, 10))
     odds = np.exp(logits)
     cumulated = np.cumsum(odds / odds.sum(1, keepdims=True), 1)
-    labels = (cumulated < dice.random((20_000, 1))).sum(1)  # as likely as the logits say
-    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.04)
+    labels = (cumulated < dice.random((8_000, 1))).sum(1)  # as likely as the logits say
+    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.06)
 
 
 def test_huge_logits_do_not_overflow():
