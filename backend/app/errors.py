@@ -66,6 +66,12 @@ class BlankImage(AppError):
     status = 422
 
 
+class InvalidRequest(AppError):
+    """A field, a filter or an id is not one that this call takes."""
+
+    status = 422
+
+
 class MissingImage(AppError):
     """The request carries no picture: send it as the body, or as the multipart field `file`."""
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app.errors import ImageTooLarge, MalformedImage, NotAnImage
 from app.ink import find_ink
+from app.sheet import find_sheet
 
 SIDE = 28  # of what the model sees
 BOX = 20  # the digit's longer side in it
@@ -57,7 +58,11 @@ def to_sketch(picture: Image.Image) -> np.ndarray:
     grey = _to_grey(_decode(picture))
     if max(grey.shape) <= KEPT_SIDE:
         return grey
-    work, overview = _shrink(grey, WORK_SIDE), _shrink(grey, KEPT_SIDE)
+    work = _shrink(grey, WORK_SIDE)
+    overview = _shrink(work, KEPT_SIDE)
+    scale = max(work.shape) / max(overview.shape)
+    work = work[tuple(slice(int(part.start * scale), int(part.stop * scale)) for part in find_sheet(overview))]
+    overview = _shrink(work, KEPT_SIDE)
     ink = find_ink(overview)
     scale = max(work.shape) / max(overview.shape)
     height, width = ink.strength.shape
@@ -89,8 +94,11 @@ def _decode(picture: Image.Image) -> Image.Image:
     try:
         picture.draft(None, (WORK_SIDE, WORK_SIDE))
         picture.load()
-        if min(picture.size) > 2 * WORK_SIDE and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
-            picture = picture.reduce(min(picture.size) // WORK_SIDE)  # everything after it takes less memory
+        if (factor := max(picture.size) // WORK_SIDE) > 1:  # everything after it takes less memory
+            if picture.mode == "P":
+                picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+            if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+                picture = picture.reduce((min(factor, picture.width), min(factor, picture.height)))
         ImageOps.exif_transpose(picture, in_place=True)
         return picture
     except Exception as e:  # as above

@@ -69,9 +69,10 @@ def _histogram(grey: np.ndarray) -> np.ndarray:
 def _commonest(counts: np.ndarray) -> tuple[int, float]:
     """(the commonest grey level, the share of pixels that are about as grey)."""
     around = np.convolve(counts, np.ones(2 * FLAT + 1), "same")
-    best = np.flatnonzero(around == around.max())
-    level = int(best[np.argmax(counts[best])])
-    return level, float(around[level] / counts.sum())
+    best = int(around.argmax())
+    low = max(0, best - FLAT)
+    level = low + int(counts[low : best + FLAT + 1].argmax())  # the window's peak, not its middle
+    return level, float(around[best] / counts.sum())
 
 
 def _otsu(counts: np.ndarray) -> int:
@@ -112,6 +113,8 @@ def _digit_mask(solid: np.ndarray) -> tuple[np.ndarray, int, int]:
     if inside.max() > 0.001 * solid.size:
         area = inside
     keep = area > SPECK * area.sum()
+    if not keep.any():  # nothing but specks
+        raise BlankImage
     kept = keep[label_of].view(np.uint8)
     x, y, width, height = cv2.boundingRect(kept)
     mask = cv2.dilate(kept[y : y + height, x : x + width], CROSS)

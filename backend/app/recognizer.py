@@ -57,7 +57,7 @@ class Recognizer:
         """From model.onnx and card.json in the same folder."""
         try:
             return cls(path.read_bytes(), json.loads(path.with_name("card.json").read_text()))
-        except (OSError, ValueError, KeyError) as e:
+        except (OSError, ValueError, KeyError, TypeError) as e:
             raise ModelFileError(f"no model at {path}: {e}") from e
 
     def logits(self, images: np.ndarray) -> np.ndarray:

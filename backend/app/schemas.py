@@ -70,7 +70,10 @@ class SubmissionPage(BaseModel):
     """Submissions, newest first."""
 
     items: list[Submission]
-    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last one")
+    next_cursor: str | None = Field(
+        description="pass it as `cursor` for the next page; null on the last one",
+        examples=["MjAyNi0wMy0wMVQ…"],
+    )
 
 
 class DigitStatistics(BaseModel):
@@ -126,8 +129,11 @@ class Model(BaseModel):
 
     version: str = Field(examples=["compact-1a2b3c4d"])
     serving: bool
-    sha256: str = Field(description="of the ONNX file")
-    card: dict[str, Any] = Field(description="architecture, data, hyperparameters, metrics, temperature, threshold")
+    sha256: str = Field(description="of the ONNX file", examples=["1a2b3c4d" * 8])
+    card: dict[str, Any] = Field(
+        description="architecture, data, hyperparameters, metrics, temperature, threshold",
+        examples=[{"architecture": "compact", "temperature": 0.9, "metrics": {"mnist_test": {"accuracy": 0.996}}}],
+    )
 
 
 class Live(BaseModel):

@@ -146,7 +146,7 @@ async def count_by_day(connection: AsyncConnection) -> list[DayStatistics]:
                 SELECT (created_at AT TIME ZONE 'UTC')::date AS day, count(*) AS submissions,
                        avg(correct::int)::float AS accuracy
                 FROM submissions
-                WHERE status <> 'rejected'
+                WHERE status <> 'rejected' AND true_label IS NOT NULL
                 GROUP BY day
                 ORDER BY day DESC
                 LIMIT 90
@@ -164,7 +164,7 @@ async def count_by_model(connection: AsyncConnection) -> list[ModelStatistics]:
             """
             SELECT model, count(*) AS submissions, avg(correct::int)::float AS accuracy
             FROM submissions
-            WHERE status <> 'rejected'
+            WHERE status <> 'rejected' AND true_label IS NOT NULL
             GROUP BY model
             ORDER BY max(created_at) DESC
             """

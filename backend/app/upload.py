@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import numpy as np
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from app import imaging
@@ -12,6 +12,8 @@ from app.errors import MissingImage
 
 # a smaller picture is read faster than a thread takes over; a larger one would keep others waiting
 INLINE_PIXELS = 500_000
+# each may take hundreds of megabytes while it is decoded; the others wait
+LARGE_AT_ONCE = CapacityLimiter(2)
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
@@ -39,7 +41,7 @@ async def to_sketch(data: bytes) -> np.ndarray:
     picture = imaging.open_picture(data)
     if picture.width * picture.height <= INLINE_PIXELS:
         return imaging.to_sketch(picture)
-    return await run_in_threadpool(imaging.to_sketch, picture)
+    return await to_thread.run_sync(imaging.to_sketch, picture, limiter=LARGE_AT_ONCE)
 
 
 async def _sketch(request: Request) -> np.ndarray:

@@ -19,6 +19,7 @@ KNOTS = 5  # a side of the coarse grid that bends the picture
 
 @dataclass(frozen=True)
 class Augmentation:
+    plain: float = 0.25  # the share of pictures left as they are: every change blurs a little, and MNIST is sharp
     rotation: float = 12.0  # degrees, either way
     slant: float = 0.30  # shear, tan of the angle; MNIST is slanted to the right already
     scale: float = 0.08  # relative, either way
@@ -30,7 +31,7 @@ class Augmentation:
 
 
 def _only_rotation(degrees: float) -> Augmentation:
-    return Augmentation(rotation=degrees, slant=0, scale=0, aspect=0, shift=0, bend=0, thinner=0, thicker=0)
+    return Augmentation(plain=0, rotation=degrees, slant=0, scale=0, aspect=0, shift=0, bend=0, thinner=0, thicker=0)
 
 
 AUGMENTATIONS = {"ours": Augmentation(), "none": _only_rotation(0)} | {
@@ -46,7 +47,9 @@ def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Te
     fine = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     pictures = F.avg_pool2d(_change_pen(fine, steps), 2)
     # a thin pen is no paler: imaging.py stretches to full white as well
-    return pictures / pictures.amax((1, 2, 3), keepdim=True).clamp(min=0.2)
+    pictures = pictures / pictures.amax((1, 2, 3), keepdim=True).clamp(min=0.2)
+    as_is = torch.rand(n, 1, 1, 1, generator=generator, device=device) < how.plain
+    return torch.where(as_is, images, pictures)
 
 
 def _uniform(n: int, width: float, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -1,10 +1,10 @@
 """MNIST as tensors, with a validation split that never touches the test set."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from torch import Tensor
 from torchvision import datasets
 
@@ -32,9 +32,18 @@ class Digits(NamedTuple):
         return Digits(self.images.to(device), self.labels.to(device))
 
 
+class Settings(BaseSettings):
+    """Read from the environment and from the project's .env; an empty variable counts as one that is not set."""
+
+    model_config = SettingsConfigDict(env_file=BACKEND.parent / ".env", env_ignore_empty=True, extra="ignore")
+
+    mnist_dir: Path = Path("data")
+    debug_mode: bool = False
+
+
 def mnist_directory() -> Path:
-    """Where MNIST lies, or is downloaded to: MNIST_DIR, relative to backend/, else backend/data."""
-    return BACKEND / (os.environ.get("MNIST_DIR") or "data")
+    """Where MNIST lies, or is downloaded to: MNIST_DIR, relative to backend/."""
+    return BACKEND / Settings().mnist_dir
 
 
 def load_mnist(directory: Path, train: bool) -> Digits:

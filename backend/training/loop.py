@@ -65,7 +65,10 @@ def fit(
     )
     averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
-    history, best = _resume(checkpoint, config, how, parts, generator)
+    # sums: enough to tell whether a checkpoint was made from the same pictures
+    data = [int(part.sum()) for digits in (train, validation) for part in (digits.images, digits.labels)]
+    run = {"model": repr(model), "config": asdict(config), "augmentation": asdict(how), "data": data}
+    history, best = _resume(checkpoint, run, parts, generator)
 
     for epoch in range(len(history) + 1, config.epochs + 1):
         if history and epoch - min(history, key=lambda e: e.validation_loss).epoch > config.patience:
@@ -73,6 +76,7 @@ def fit(
             break
         start, total = time.monotonic(), 0.0
         model.train()
+        torch.manual_seed(config.seed * 1000 + epoch)  # dropout's: a run that goes on draws the same
         order = torch.randperm(len(train), generator=generator, device=device)[: batches * config.batch_size]
         bar = tqdm(
             order.split(config.batch_size),
@@ -112,7 +116,7 @@ def fit(
             "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s",
             epoch, done.train_loss, done.validation_loss, 100 * done.validation_accuracy, done.seconds,
         )  # fmt: skip
-        _save(checkpoint, config, how, parts, generator, history, best)
+        _save(checkpoint, run, parts, generator, history, best)
 
     model.load_state_dict(best)
     return history
@@ -133,23 +137,23 @@ def _exponential(decay: float) -> Callable:
     return update
 
 
-def _save(checkpoint: Path, config: FitConfig, how: Augmentation, parts: dict[str, Any],
-          generator: torch.Generator, history: list[Epoch], best: dict[str, Tensor]) -> None:  # fmt: skip
+def _save(checkpoint: Path, run: dict[str, Any], parts: dict[str, Any], generator: torch.Generator,
+          history: list[Epoch], best: dict[str, Tensor]) -> None:  # fmt: skip
     state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {"config": asdict(config), "augmentation": asdict(how), "generator": generator.get_state(), "best": best}
+    state |= {"run": run, "generator": generator.get_state(), "best": best}
     state["history"] = [asdict(epoch) for epoch in history]
     unfinished = checkpoint.with_suffix(".tmp")  # Ctrl-C while writing must not cost the last good one
     torch.save(state, unfinished)
     unfinished.replace(checkpoint)
 
 
-def _resume(checkpoint: Path, config: FitConfig, how: Augmentation, parts: dict[str, Any],
+def _resume(checkpoint: Path, run: dict[str, Any], parts: dict[str, Any],
             generator: torch.Generator) -> tuple[list[Epoch], dict[str, Tensor]]:  # fmt: skip
     if not checkpoint.exists():
         return [], {}
     state = torch.load(checkpoint, map_location=generator.device, weights_only=True)
-    if state["config"] != asdict(config) or state["augmentation"] != asdict(how):
-        log.warning("%s belongs to a run with other settings: starting anew", checkpoint)
+    if state.get("run") != run:
+        log.warning("%s belongs to another run: starting anew", checkpoint)
         return [], {}
     for name, part in parts.items():
         part.load_state_dict(state[name])

@@ -48,6 +48,7 @@ def draw_strokes(strokes: Sequence[np.ndarray], side: int = 280, pen: int = 18, 
     offset = (side - (high - low) * scale) / 2
     canvas = np.zeros((side, side), np.uint8)
     for stroke in strokes:
+        stroke = np.repeat(stroke, 2, 0) if len(stroke) == 1 else stroke  # a dot
         points = np.round(((stroke - low) * scale + offset) * 2**SHIFT).astype(np.int32)
         cv2.polylines(canvas, [points], False, 255, pen, cv2.LINE_AA, SHIFT)
     return canvas

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
 from app import imaging, store
 from app.database import Connection, Pool, connect
@@ -16,8 +16,10 @@ from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
     ImageTooLarge,
+    InvalidRequest,
     KeyReused,
     MalformedImage,
+    MissingImage,
     NotAllowed,
     NotAnImage,
     SubmissionNotFound,
@@ -27,14 +29,16 @@ from app.registry import Serving
 from app.schemas import Label, Status, Submission, SubmissionPage
 from app.upload import to_sketch
 
-router = APIRouter(prefix="/submissions", tags=["submissions"], responses=responses(DatabaseUnavailable))
+router = APIRouter(
+    prefix="/submissions", tags=["submissions"], responses=responses(InvalidRequest, DatabaseUnavailable)
+)
 
 IdempotencyKey = Annotated[UUID | None, Header(description="a UUID that the client makes for each drawing")]
 
 
-@router.post("", status_code=201, responses=responses(MalformedImage, BodyTooLarge, ImageTooLarge, NotAnImage, BlankImage, KeyReused))  # fmt: skip  # noqa: E501
+@router.post("", status_code=201, responses=responses(MalformedImage, BodyTooLarge, ImageTooLarge, NotAnImage, BlankImage, MissingImage, InvalidRequest, KeyReused))  # fmt: skip  # noqa: E501
 async def submit(
-    file: Annotated[UploadFile, "the picture"],
+    file: Annotated[UploadFile, File(description="the picture")],
     true_label: Annotated[Label, Form(description="what was drawn: 0 to 9, or `none` for something else")],
     model: Serving,
     pool: Pool,
@@ -76,7 +80,7 @@ async def list_submissions(
     predicted: Annotated[int | None, Query(ge=0, le=9, description="what was read")] = None,
     correct: Annotated[bool | None, Query(description="whether that is the same")] = None,
     status: Status | None = None,
-    model: Annotated[str | None, Query(description="version of the model that read it")] = None,
+    model: Annotated[str | None, Query(pattern="^[ -~]*$", description="version of the model that read it")] = None,
 ) -> SubmissionPage:
     """Submissions, newest first, page by page."""
     items = await store.list_submissions(
