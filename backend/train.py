@@ -5,7 +5,7 @@
     uv run python train.py --epochs 2 --model-path models/try   # any setting below, as an option
     DEBUG_MODE=1 uv run python train.py                         # says what happens in every batch
 
-Expect about 99.6% on MNIST's test set. Writes weights, ONNX and card to --model-path, plots and the test
+Expect 99.5% on MNIST's test set. Writes weights, ONNX and card to --model-path, plots and the test
 report to --plots, a log beside the model. Stop it with Ctrl-C and run it again: it goes on after the last
 finished epoch.
 """
