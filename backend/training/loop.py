@@ -153,7 +153,7 @@ def _resume(checkpoint: Path, run: dict[str, Any], parts: dict[str, Any],
         return [], {}
     state = torch.load(checkpoint, map_location=generator.device, weights_only=True)
     if state.get("run") != run:
-        log.warning("%s belongs to another run: starting anew", checkpoint)
+        log.warning("%s belongs to a run with other settings or pictures: starting anew", checkpoint)
         return [], {}
     for name, part in parts.items():
         part.load_state_dict(state[name])

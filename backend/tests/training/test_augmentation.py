@@ -8,8 +8,8 @@ from tests.training.small import small_digits
 from training.augmentation import Augmentation, augment
 from training.data import as_input
 
-HOW = Augmentation()
-NONE = Augmentation(rotation=0, slant=0, scale=0, aspect=0, shift=0, bend=0, thinner=0, thicker=0)
+HOW = Augmentation(plain=0)
+NONE = Augmentation(plain=0, rotation=0, slant=0, scale=0, aspect=0, shift=0, bend=0, thinner=0, thicker=0)
 DIGITS = small_digits(100, seed=0)
 IMAGES = as_input(DIGITS.images)
 
@@ -42,6 +42,12 @@ def test_global_seed_plays_no_part():
 def test_each_picture_is_changed_in_its_own_way():
     pictures = changed(HOW, IMAGES[4:5].repeat(50, 1, 1, 1))
     assert len({picture.numpy().tobytes() for picture in pictures}) == 50
+
+
+def test_a_share_of_the_pictures_stays_as_it_is():
+    pictures = changed(replace(HOW, plain=0.25), IMAGES.repeat(4, 1, 1, 1))
+    share = (pictures == IMAGES.repeat(4, 1, 1, 1)).flatten(1).all(1).float().mean()
+    assert 0.17 < share < 0.33
 
 
 def test_given_pictures_are_left_alone():
