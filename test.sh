@@ -51,7 +51,7 @@ pytest() { # PART PROJECT ARGUMENTS...: in the environment of that project
     local report=$RESULTS/$1.xml project=$2
     shift 2
     # a test that hangs says where, and ends its part
-    (cd "$project" && "$UV" run --quiet pytest -q -ra --durations 5 --junitxml "$report" \
+    (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$report" \
         -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@")
 }
 

@@ -62,7 +62,8 @@ make_env() {
     password=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(16))')
     token=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(16))')
     # 077: only the owner may read the secrets. Moved into place when complete, in case of Ctrl-C.
-    (umask 077 && sed -e "s/^POSTGRES_PASSWORD=\$/&$password/" -e "s/^ADMIN_TOKEN=\$/&$token/" .env.example >.env.new)
+    (umask 077 && sed -e "s/^POSTGRES_PASSWORD=\$/&$password/" -e "s/^ADMIN_TOKEN=\$/&$token/" \
+        -e "s/^TRAIN_USER=.*/TRAIN_USER=$(id -u):$(id -g)/" .env.example >.env.new)
     mv .env.new .env
     echo "Made .env from .env.example, with a random database password and admin token; only you can read it."
 }

@@ -11,8 +11,8 @@ from app.errors import BodyTooLarge
 
 log = logging.getLogger("app")
 
-MAX_BODY = 10_000_000  # bytes
-FORM_OVERHEAD = 10_000  # bytes that a multipart form may add around a picture of that size
+FORM_OVERHEAD = 10_000  # bytes that a multipart form may add around a picture
+MAX_BODY = 10_000_000 + FORM_OVERHEAD  # bytes
 
 REQUESTS = Counter("http_requests", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -33,15 +33,14 @@ class LimitBody:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        received = int(announced) if announced.isdigit() else 0
-        too_large = received > MAX_BODY + FORM_OVERHEAD
+        too_large = announced.isdigit() and int(announced) > MAX_BODY
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if too_large or received > MAX_BODY + FORM_OVERHEAD:
+            if too_large or received > MAX_BODY:
                 raise HTTPException(BodyTooLarge.status, BodyTooLarge.__doc__)
             return message
 

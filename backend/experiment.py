@@ -1,0 +1,193 @@
+"""Architectures × augmentations × seeds, side by side: one table, one plot, every run tracked by MLflow.
+
+    uv run --group experiment python experiment.py --architectures compact lenet --augmentations ours rotation-12
+    uv run --group experiment python experiment.py --all                # everything, three seeds: hours on a CPU
+    uv run --group experiment mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db   # then http://localhost:5000
+
+Each run trains on MNIST and digits made by training/strokes.py. The table has the accuracy (mean ± standard deviation
+over the seeds) on MNIST's held-out validation pictures and on fresh strokes, the size, and the time that ONNX Runtime
+takes for a picture with one thread. MNIST's test set plays no part: here models are compared, which is choosing.
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from training import export, plots
+from training.architectures import ARCHITECTURES
+from training.augmentation import AUGMENTATIONS
+from training.data import Digits, load_mnist, mnist_directory, split
+from training.loop import Epoch, FitConfig, fit, predict
+from training.strokes import make_digits
+
+# MLflow reports its use to its makers unless it is told not to before it is loaded
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+import mlflow
+
+log = logging.getLogger("experiment")
+EXPERIMENT = "digit-recogniser"
+TIMED = 300  # pictures read one by one, for the median
+
+
+@dataclass(frozen=True)
+class Result:
+    architecture: str
+    augmentation: str
+    seed: int
+    mnist: float  # accuracy on the held-out pictures
+    strokes: float  # accuracy on drawn digits
+    weights: int
+    milliseconds: float
+    training_seconds: float
+
+
+def main() -> None:
+    args = parse_arguments()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    log.setLevel(logging.INFO)
+    open_store(args.store)
+    train, validation = split(load_mnist(mnist_directory(), train=True), args.held_out)
+    train += make_digits(args.strokes, seed=0)
+    drawn = make_digits(args.held_out, seed=1)
+
+    grid = list(itertools.product(args.architectures, args.augmentations, args.seeds))
+    results = []
+    for number, (architecture, augmentation, seed) in enumerate(grid, 1):
+        with mlflow.start_run(run_name=f"{architecture}, {augmentation}, seed {seed}"):
+            result = run(architecture, augmentation, seed, args.epochs, train, validation, drawn)
+        results.append(result)
+        log.info("%d/%d %s, %s, seed %d: MNIST %.2f%%, strokes %.2f%%", number, len(grid), architecture, augmentation,
+                 seed, 100 * result.mnist, 100 * result.strokes)  # fmt: skip
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    (args.output / "experiment.json").write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
+    table = "\n".join(as_table(results))
+    (args.output / "experiment.md").write_text(table + "\n")
+    plots.comparison([(f"{r.architecture}, {r.augmentation}", r.milliseconds, r.strokes) for r in results],
+                     args.output / "experiment.png")  # fmt: skip
+    print(table)
+
+
+def open_store(folder: Path) -> None:
+    """MLflow's own store, runs and files together in one folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    if not mlflow.get_experiment_by_name(EXPERIMENT):
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").absolute().as_uri())
+    mlflow.set_experiment(EXPERIMENT)
+
+
+def run(architecture: str, augmentation: str, seed: int, epochs: int, train: Digits, validation: Digits,
+        drawn: Digits) -> Result:  # fmt: skip
+    """Trains one network, and tells MLflow its parameters, curves, figures and files."""
+    config = FitConfig(epochs=epochs, batch_size=256, learning_rate=3e-3, weight_decay=0.02, averaging=0.998,
+                       bfloat16=False, patience=epochs, seed=seed)  # fmt: skip
+    how = AUGMENTATIONS[augmentation]
+    mlflow.log_params({"architecture": architecture, "augmentation": augmentation, **asdict(config)})
+    torch.manual_seed(seed)
+    model = ARCHITECTURES[architecture]().to(memory_format=torch.channels_last)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        history = fit(model, train, validation + drawn, how, config, here / "checkpoint.pt")
+        seconds = time.monotonic() - start
+        (here / "checkpoint.pt").unlink()
+        onnx = export.to_onnx(model, here / "model.onnx")
+        plots.training_curves(history, here)
+        result = Result(
+            architecture, augmentation, seed, accuracy(model, validation), accuracy(model, drawn),
+            sum(p.numel() for p in model.parameters()), time_of(onnx), seconds,
+        )  # fmt: skip
+        track(history, result)
+        mlflow.log_artifacts(folder)
+    return result
+
+
+def track(history: list[Epoch], result: Result) -> None:
+    for epoch in history:
+        curves = {k: v for k, v in asdict(epoch).items() if k != "epoch"}
+        mlflow.log_metrics(curves, step=epoch.epoch)
+    mlflow.log_metrics({k: v for k, v in asdict(result).items() if isinstance(v, int | float) and k != "seed"})
+
+
+def accuracy(model: torch.nn.Module, digits: Digits) -> float:
+    return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item()
+
+
+def time_of(onnx: bytes) -> float:
+    """Milliseconds a picture, the median, in ONNX Runtime with one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    picture = {session.get_inputs()[0].name: np.random.default_rng(0).random((1, 1, 28, 28), np.float32)}
+    times = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        session.run(None, picture)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+def as_table(results: list[Result]) -> Iterator[str]:
+    """Markdown, the best on drawn digits first."""
+    yield "| architecture | augmentation | MNIST validation | drawn digits | weights | ms a picture | training |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.architecture, result.augmentation), []).append(result)
+    for (architecture, augmentation), group in sorted(groups.items(), key=lambda g: -_mean(r.strokes for r in g[1])):
+        figures = [
+            architecture,
+            augmentation,
+            _spread(r.mnist for r in group),
+            _spread(r.strokes for r in group),
+            f"{group[0].weights:,}",
+            f"{_mean(r.milliseconds for r in group):.2f}",
+            f"{_mean(r.training_seconds for r in group):.0f} s",
+        ]
+        yield f"| {' | '.join(figures)} |"
+
+
+def _mean(values: Iterator[float]) -> float:
+    return statistics.fmean(values)
+
+
+def _spread(values: Iterator[float]) -> str:
+    """Mean ± standard deviation in per cent, with n."""
+    shares = [100 * value for value in values]
+    return f"{_mean(iter(shares)):.2f}%" + (
+        f" ± {statistics.stdev(shares):.2f} (n={len(shares)})" if shares[1:] else ""
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=["compact", "lenet"])
+    parser.add_argument("--augmentations", nargs="+", choices=AUGMENTATIONS, default=["ours", "rotation-12"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--strokes", type=int, default=20_000, help="digits made by training/strokes.py to train on")
+    parser.add_argument("--all", action="store_true", help="all architectures, all augmentations, three seeds")
+    parser.add_argument("--held-out", type=int, default=5000, help="MNIST pictures, and as many strokes, to compare on")
+    parser.add_argument("--store", type=Path, default=Path("mlruns"), help="folder where MLflow keeps its runs")
+    parser.add_argument("--output", type=Path, default=Path("plots/experiment"), help="folder for table and plot")
+    args = parser.parse_args()
+    if args.all:
+        args.architectures, args.augmentations, args.seeds = list(ARCHITECTURES), list(AUGMENTATIONS), [0, 1, 2]
+    return args
+
+
+if __name__ == "__main__":
+    main()
