@@ -28,8 +28,9 @@ import torch
 from training import export, plots
 from training.architectures import ARCHITECTURES
 from training.augmentation import AUGMENTATIONS
+from training.config import Config
 from training.data import Digits, load_mnist, mnist_directory, split
-from training.loop import Epoch, FitConfig, fit, predict
+from training.loop import Epoch, fit, predict
 from training.strokes import make_digits
 
 # MLflow reports its use to its makers unless it is told not to before it is loaded
@@ -59,14 +60,17 @@ def main() -> None:
     log.setLevel(logging.INFO)
     open_store(args.store)
     train, validation = split(load_mnist(mnist_directory(), train=True), args.held_out)
-    train += make_digits(args.strokes, seed=0)
-    drawn = make_digits(args.held_out, seed=1)
+    drawn, drawn_validation = make_digits(args.strokes, seed=0), make_digits(args.held_out, seed=1)
 
     grid = list(itertools.product(args.architectures, args.augmentations, args.seeds))
     results = []
     for number, (architecture, augmentation, seed) in enumerate(grid, 1):
         with mlflow.start_run(run_name=f"{architecture}, {augmentation}, seed {seed}"):
-            result = run(architecture, augmentation, seed, args.epochs, train, validation, drawn)
+            config = Config(
+                architecture=architecture, augmentation=AUGMENTATIONS[augmentation], seed=seed, epochs=args.epochs,
+                strokes=args.strokes, others=0, drawn_per_epoch=args.strokes, held_out=args.held_out,
+            )  # fmt: skip
+            result = run(config, augmentation, train, drawn, validation, drawn_validation)
         results.append(result)
         log.info("%d/%d %s, %s, seed %d: MNIST %.2f%%, strokes %.2f%%", number, len(grid), architecture, augmentation,
                  seed, 100 * result.mnist, 100 * result.strokes)  # fmt: skip
@@ -89,26 +93,23 @@ def open_store(folder: Path) -> None:
     mlflow.set_experiment(EXPERIMENT)
 
 
-def run(architecture: str, augmentation: str, seed: int, epochs: int, train: Digits, validation: Digits,
-        drawn: Digits) -> Result:  # fmt: skip
+def run(config: Config, augmentation: str, train: Digits, drawn: Digits, validation: Digits,
+        drawn_validation: Digits) -> Result:  # fmt: skip
     """Trains one network, and tells MLflow its parameters, curves, figures and files."""
-    config = FitConfig(epochs=epochs, batch_size=256, learning_rate=3e-3, weight_decay=0.02, averaging=0.998,
-                       bfloat16=False, patience=epochs, seed=seed)  # fmt: skip
-    how = AUGMENTATIONS[augmentation]
-    mlflow.log_params({"architecture": architecture, "augmentation": augmentation, **asdict(config)})
-    torch.manual_seed(seed)
-    model = ARCHITECTURES[architecture]().to(memory_format=torch.channels_last)
+    mlflow.log_params(asdict(config) | {"augmentation": augmentation})
+    torch.manual_seed(config.seed)
+    model = ARCHITECTURES[config.architecture]().to(memory_format=torch.channels_last)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        history = fit(model, train, validation + drawn, how, config, here / "checkpoint.pt")
+        history = fit(model, train, drawn, validation + drawn_validation, config, here / "checkpoint.pt")
         seconds = time.monotonic() - start
         (here / "checkpoint.pt").unlink()
         onnx = export.to_onnx(model, here / "model.onnx")
         plots.training_curves(history, here)
         result = Result(
-            architecture, augmentation, seed, accuracy(model, validation), accuracy(model, drawn),
-            sum(p.numel() for p in model.parameters()), time_of(onnx), seconds,
+            config.architecture, augmentation, config.seed, accuracy(model, validation),
+            accuracy(model, drawn_validation), sum(p.numel() for p in model.parameters()), time_of(onnx), seconds,
         )  # fmt: skip
         track(history, result)
         mlflow.log_artifacts(folder)

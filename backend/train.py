@@ -1,11 +1,12 @@
 """Trains the digit recogniser: data → fit → evaluate → plots → export.
 
-    cd backend && uv sync && uv run python train.py             # 10 epochs
-    uv run python train.py --bfloat16                           # the model that ships: 8 minutes on 2 CPU cores
-    uv run python train.py --epochs 2 --model-path models/try   # any setting below, as an option
-    DEBUG_MODE=1 uv run python train.py                         # says what happens in every batch
+    cd backend && uv sync && uv run python train.py               # as the model that ships was trained
+    uv run python train.py --fast                                 # a minute and a half
+    uv run python train.py --epochs 10 --model-path models/try    # any setting of training/config.py, as an option
+    uv run python train.py --config models/default/config.yaml    # or from a file; each run writes its own
+    DEBUG_MODE=1 uv run python train.py                           # says what happens in every batch
 
-Expect 99.5% on MNIST's test set. Writes weights, ONNX and card to --model-path, plots and the test
+Writes weights, ONNX and card to --model-path, plots and the test
 report to --plots, a log beside the model. Stop it with Ctrl-C and run it again: it goes on after the last
 finished epoch.
 """
@@ -13,7 +14,7 @@ finished epoch.
 import argparse
 import json
 import logging
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,33 +25,14 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from training import export, plots
 from training.architectures import ARCHITECTURES
-from training.augmentation import Augmentation, augment
-from training.data import NO_DIGIT, Digits, Settings, as_input, load_mnist, mnist_directory, split
+from training.augmentation import augment
+from training.config import Config, add_options, as_yaml, from_options
+from training.data import NO_DIGIT, NOTHING, Digits, Settings, as_input, load_mnist, mnist_directory, split
 from training.evaluation import as_text, fit_temperature, report
-from training.loop import FitConfig, fit, predict
+from training.loop import fit, predict
 from training.strokes import make_digits, make_others
 
 log = logging.getLogger("train")
-
-
-@dataclass(frozen=True)
-class Config(FitConfig):
-    """Every hyperparameter; each is an option of the command line."""
-
-    architecture: str = "compact"
-    epochs: int = 10
-    batch_size: int = 256  # smaller learns more an epoch, larger is faster
-    learning_rate: float = 3e-3  # the peak of the cycle
-    weight_decay: float = 0.02
-    averaging: float = 0.998  # of weights, exponential: a memory of about 500 batches
-    bfloat16: bool = False  # half the time on CPUs with AVX512-BF16 or AMX and on GPUs, slower on others
-    patience: int = 10  # epochs without a better validation loss; the cycle's last third is its best
-    held_out: int = 5000  # of the 60,000, for validation
-    strokes: int = 40_000  # digits made by training/strokes.py: styles that MNIST lacks
-    others: int = 10_000  # drawings that are no digits, to be unsure of; more make it doubt digits, too
-    unsure_share: float = 0.012  # of right answers on augmented validation pictures that may be called unsure
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 def main() -> None:
@@ -60,19 +42,22 @@ def main() -> None:
     torch.manual_seed(config.seed)
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
-    train, validation = gather(args.data, config)
-    train, validation = train.to(device), validation.to(device)
-    log.info("%d pictures to train on, %d to validate on", len(train), len(validation))
+    train, held_out = split(load_mnist(args.data, train=True), config.held_out)
+    drawn, held_out_drawn = make_drawn(config, share=len(held_out) / len(train))
+    validation = held_out + held_out_drawn
+    log.info(
+        "%d pictures of MNIST and %d drawn to train on, %d to validate on", len(train), len(drawn), len(validation)
+    )
 
     model = ARCHITECTURES[config.architecture]().to(device, memory_format=torch.channels_last)
     log.info("%s: %d weights", config.architecture, sum(p.numel() for p in model.parameters()))
-    fit_config = FitConfig(**{f.name: getattr(config, f.name) for f in fields(FitConfig)})
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
-        history = fit(model, train, validation, config.augmentation, fit_config, args.model_path / "checkpoint.pt")
+        history = fit(model, train.to(device), drawn.to(device), validation.to(device), config,
+                      args.model_path / "checkpoint.pt")  # fmt: skip
     plots.training_curves(history, args.plots)
 
     model.to("cpu")
-    calibration = calibrate(model, validation.to(torch.device("cpu")), config)
+    calibration = calibrate(model, validation, config)
     test = load_mnist(args.data, train=False)
     figures = evaluate(model, test, calibration.temperature)
     log.info("MNIST test set\n%s", as_text(figures))
@@ -87,7 +72,13 @@ def main() -> None:
         "hyperparameters": asdict(config),
         "weights": sum(p.numel() for p in model.parameters()),
         "metrics": {
-            "validation": {"loss": best.validation_loss, "accuracy": best.validation_accuracy, "epoch": best.epoch},
+            "validation": {
+                "loss": best.validation_loss,
+                "accuracy": best.validation_accuracy,
+                "epoch": best.epoch,
+                "mnist": accuracy(model, held_out),
+                "drawn": accuracy(model, held_out_drawn),
+            },
             "mnist_test": {name: figures[name] for name in ("accuracy", "precision", "recall", "f1")},
         },
     }
@@ -99,21 +90,16 @@ def main() -> None:
 
 def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    settable = [f for f in fields(Config) if f.name != "augmentation"]
-    for setting in settable:
-        name, kind = "--" + setting.name.replace("_", "-"), type(setting.default)
-        how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-        if setting.name == "architecture":
-            how["choices"] = sorted(ARCHITECTURES)
-        parser.add_argument(name, default=setting.default, **how)
+    add_options(parser)
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/default"), help="folder for what is trained")
     parser.add_argument("--plots", type=Path, default=Path("plots/default"), help="folder for plots and test report")
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")
-    args = parser.parse_args()
+    config, args = from_options(parser)
     args.plots.mkdir(parents=True, exist_ok=True)
     args.model_path.mkdir(parents=True, exist_ok=True)
-    return Config(**{setting.name: getattr(args, setting.name) for setting in settable}), args
+    (args.model_path / "config.yaml").write_text(as_yaml(config))
+    return config, args
 
 
 def start_logging(folder: Path) -> None:
@@ -130,16 +116,15 @@ def pick_device(no_cuda: bool) -> torch.device:
     return torch.device("cpu")
 
 
-def gather(directory: Path, config: Config) -> tuple[Digits, Digits]:
-    """(training, validation): MNIST and drawings made here, the same shares of them in both."""
-    train, validation = split(load_mnist(directory, train=True), config.held_out)
-    share = len(validation) / len(train)
+def make_drawn(config: Config, share: float) -> tuple[Digits, Digits]:
+    """(training, validation): digits and other things drawn here; for validation `share` as many, not the same ones."""
     log.info("drawing %d digits and %d other things", config.strokes, config.others)
+    drawn, held_out = NOTHING, NOTHING
     for make, count in ((make_digits, config.strokes), (make_others, config.others)):
         if count:
-            train += make(count, seed=2 * config.seed)
-            validation += make(int(count * share), seed=2 * config.seed + 1)
-    return train, validation
+            drawn += make(count, seed=2 * config.seed)
+            held_out += make(int(count * share), seed=2 * config.seed + 1)
+    return drawn, held_out
 
 
 def calibrate(model: torch.nn.Module, validation: Digits, config: Config) -> export.Calibration:
@@ -158,6 +143,12 @@ def calibrate(model: torch.nn.Module, validation: Digits, config: Config) -> exp
 
 def _share_below(threshold: float, confidence: torch.Tensor) -> float:
     return (confidence < threshold).float().mean().item()
+
+
+def accuracy(model: torch.nn.Module, digits: Digits) -> float | None:
+    """The share of the digits that is read right; None where there is none."""
+    digits = digits.take(digits.labels != NO_DIGIT)
+    return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
 
 
 def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict:

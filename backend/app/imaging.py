@@ -53,6 +53,22 @@ def open_picture(data: bytes) -> Image.Image:
     return picture
 
 
+def from_array(array: np.ndarray) -> Image.Image:
+    """(h, w), (h, w, channels) or (channels, h, w) as a picture: grey, grey with alpha, RGB or RGBA; uint8, bool, or
+    float from 0 to 1. Raises ValueError for what is none of these.
+    """
+    if array.ndim == 3 and array.shape[2] > 4 >= array.shape[0]:
+        array = array.transpose(1, 2, 0)  # as tensors have it
+    if array.ndim not in (2, 3) or not array.size or (array.ndim == 3 and array.shape[2] > 4):
+        raise ValueError(f"a picture is (h, w), (h, w, channels) or (channels, h, w), not {array.shape}")
+    if array.dtype != np.uint8:
+        values = array.astype(np.float32)
+        if not (values.min() >= 0 and values.max() <= 1):  # also where one is not a number
+            raise ValueError("a picture that is not uint8 has values from 0 to 1")
+        array = np.round(values * 255).astype(np.uint8)
+    return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
 def to_sketch(picture: Image.Image) -> np.ndarray:
     """As `read`, of an opened picture; of a large one, the part that holds ink. Raises MalformedImage, BlankImage."""
     grey = _to_grey(_decode(picture))

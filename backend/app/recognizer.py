@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from app import imaging
 from app.imaging import SIDE
 
 # ONNX Runtime reports its use to its makers unless it is told not to before it is loaded
@@ -76,6 +78,24 @@ class Recognizer:
         digit = max(range(10), key=probabilities.__getitem__)
         confidence = probabilities[digit]
         return Reading(digit, confidence, confidence < self.unsure_below, probabilities)
+
+    def recognize(self, picture: Any) -> Reading:
+        """Read a picture of any kind and size: a PIL image, an array, a tensor (on any device), or a file's bytes.
+
+            Recognizer.load(Path("models/default/model.onnx")).recognize(Image.open("examples/seven.png")).digit
+
+        Arrays and tensors are as imaging.from_array takes them. Raises ValueError where they are not, TypeError for
+        other things, and imaging's errors: BlankImage, NotAnImage, MalformedImage, ImageTooLarge.
+        """
+        if isinstance(picture, bytes):
+            picture = imaging.open_picture(picture)
+        elif hasattr(picture, "detach"):  # a tensor; torch itself is not needed to serve
+            picture = picture.detach().cpu().numpy()
+        if isinstance(picture, np.ndarray):
+            picture = imaging.from_array(picture)
+        if not isinstance(picture, Image.Image):
+            raise TypeError(f"a picture is a PIL image, an array, a tensor or bytes, not {type(picture).__name__}")
+        return self.read(imaging.prepare(imaging.to_sketch(picture)))
 
     def explain(self, image: np.ndarray) -> np.ndarray:
         """(28, 28) float32 from −1 to 1: how much blotting out the ink there would hurt the answer.

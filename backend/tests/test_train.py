@@ -18,6 +18,8 @@ from app.config import BACKEND
 from app.recognizer import Recognizer
 from tests.training.small import small_digits, write_mnist
 from training.architectures import compact
+from training.config import Config
+from training.data import load_mnist, split
 from training.loop import predict
 
 PATIENCE_S = 300
@@ -71,7 +73,7 @@ def test_interrupted_run_went_on(trained):
 
 def test_everything_promised_is_written(trained):
     assert sorted(file.name for file in (trained.folder / "model").iterdir()) == [
-        "card.json", "model.onnx", "model.pt", "train.log",
+        "card.json", "config.yaml", "model.onnx", "model.pt", "train.log",
     ]  # fmt: skip
     assert sorted(file.name for file in (trained.folder / "plots").iterdir()) == [
         "accuracy.png", "confusion.png", "loss.png", "test_report.json",
@@ -85,7 +87,7 @@ def test_card_is_complete(card):
     assert {"data", "weights", "created_at"} <= set(card)
     assert 0.2 <= card["temperature"] <= 5
     assert 0 < card["unsure_below"] < 1
-    assert set(card["hyperparameters"]) == {field.name for field in fields(train.Config)}
+    assert set(card["hyperparameters"]) == {field.name for field in fields(Config)}
     assert (card["hyperparameters"]["epochs"], card["hyperparameters"]["seed"]) == (3, 4)
     assert set(card["metrics"]) == {"validation", "mnist_test"}
     assert 1 <= card["metrics"]["validation"]["epoch"] <= 3
@@ -129,38 +131,30 @@ def test_test_set_plays_no_part_in_training(tmp_path):
     write_mnist(tmp_path, train=200, test=10)
     for file in (tmp_path / "MNIST" / "raw").glob("t10k-*"):
         file.write_bytes(b"nobody may read this")
-    training, validation = train.gather(tmp_path, train.Config(held_out=50, strokes=20, others=10))
-    assert len(training) == 150 + 20 + 10
-    assert 50 <= len(validation) <= 50 + 10
-    seen = {picture.numpy().tobytes() for picture in training.images}
-    assert not seen & {picture.numpy().tobytes() for picture in validation.images}
+    training, validation = split(load_mnist(tmp_path, train=True), 50)
+    drawn, drawn_validation = train.make_drawn(Config(strokes=20, others=10), share=1 / 3)
+    assert len(training) == 150
+    assert len(drawn) == 30
+    assert len(validation) == 50
+    assert 5 <= len(drawn_validation) <= 10
+    seen = {picture.numpy().tobytes() for picture in torch.cat([training.images, drawn.images])}
+    assert not seen & {picture.numpy().tobytes() for picture in (validation + drawn_validation).images}
 
 
 def test_threshold_calls_the_chosen_share_of_right_answers_unsure():
     torch.manual_seed(0)
     model = compact(width=4)
     validation = small_digits(400, seed=9)
-    config = train.Config(unsure_share=0.1)
+    config = Config(unsure_share=0.1)
     calibration = train.calibrate(model, validation, config)
     assert 0.2 <= calibration.temperature <= 5
     assert 0 < calibration.unsure_below < 1
     assert train.calibrate(model, validation, config) == calibration
 
 
-@pytest.mark.parametrize("wrong", [["--nonsense", "1"], ["--architecture", "nonsense"], ["--epochs", "nonsense"]])
-def test_unknown_option_or_value_is_refused(wrong, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["train.py", *wrong])
-    with pytest.raises(SystemExit):
-        train.parse_arguments()
-    assert "nonsense" in capsys.readouterr().err
-
-
-def test_every_hyperparameter_is_an_option(monkeypatch, tmp_path):
-    given = {"architecture": "compact", "epochs": 7, "batch_size": 9, "learning_rate": 0.5, "seed": 3, "patience": 2,
-             "held_out": 11, "averaging": 0.5, "weight_decay": 0.1}  # fmt: skip
-    options = [part for name, value in given.items() for part in ("--" + name.replace("_", "-"), str(value))]
+def test_its_own_settings_file_repeats_a_run(trained, tmp_path, monkeypatch):
     folders = ["--model-path", str(tmp_path / "model"), "--plots", str(tmp_path / "plots")]
-    monkeypatch.setattr(sys, "argv", ["train.py", *options, "--bfloat16", *folders])
+    settings = trained.folder / "model" / "config.yaml"
+    monkeypatch.setattr(sys, "argv", ["train.py", "--config", str(settings), *folders])
     config, _ = train.parse_arguments()
-    assert {name: getattr(config, name) for name in given} == given
-    assert config.bfloat16 is True
+    assert (config.epochs, config.strokes, config.seed, config.batch_size) == (3, 60, 4, 32)

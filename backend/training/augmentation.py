@@ -41,15 +41,22 @@ AUGMENTATIONS = {"ours": Augmentation(), "none": _only_rotation(0)} | {
 
 def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
     """(n, 1, 28, 28) float32 from 0 to 1 → the same shape, each picture changed in its own way."""
+    as_is = torch.rand(len(images), generator=generator, device=images.device) < how.plain
+    changed = images.clone()
+    changed[~as_is] = _change(images[~as_is], how, generator)
+    return changed
+
+
+def _change(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
     n, device = len(images), images.device
+    if not n:
+        return images
     steps = torch.randint(-how.thinner, how.thicker + 1, (n,), generator=generator, device=device)
     grid = _affine(n, how, steps, generator, device) + _bend(n, how, generator, device)
     fine = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     pictures = F.avg_pool2d(_change_pen(fine, steps), 2)
     # a thin pen is no paler: imaging.py stretches to full white as well
-    pictures = pictures / pictures.amax((1, 2, 3), keepdim=True).clamp(min=0.2)
-    as_is = torch.rand(n, 1, 1, 1, generator=generator, device=device) < how.plain
-    return torch.where(as_is, images, pictures)
+    return pictures / pictures.amax((1, 2, 3), keepdim=True).clamp(min=0.2)
 
 
 def _uniform(n: int, width: float, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -32,6 +32,9 @@ class Digits(NamedTuple):
         return Digits(self.images.to(device), self.labels.to(device))
 
 
+NOTHING = Digits(torch.empty(0, 28, 28, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
+
+
 class Settings(BaseSettings):
     """Read from the environment and from the project's .env; an empty variable counts as one that is not set."""
 

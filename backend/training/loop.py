@@ -1,6 +1,7 @@
 """Fitting a network: AdamW, one cycle of the learning rate, averaged weights, early stopping."""
 
 import logging
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,24 +14,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training.augmentation import Augmentation, augment
+from training.augmentation import augment
+from training.config import Config
 from training.data import NO_DIGIT, Digits, as_input, as_targets
 
 log = logging.getLogger("train")
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """What `fit` needs to know; train.py says why each value."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    averaging: float
-    bfloat16: bool
-    patience: int
-    seed: int
 
 
 @dataclass
@@ -50,24 +38,28 @@ def predict(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
 
 
 def fit(
-    model: nn.Module, train: Digits, validation: Digits, how: Augmentation, config: FitConfig, checkpoint: Path
+    model: nn.Module, train: Digits, drawn: Digits, validation: Digits, config: Config, checkpoint: Path
 ) -> list[Epoch]:
     """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
 
-    Each epoch is written to `checkpoint`; a run that finds one there, of the same configuration, goes on from it.
+    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. Each epoch is written
+    to `checkpoint`; a run that finds one there, of the same configuration, goes on from it.
     """
     device = train.images.device
+    every, per_epoch = train + drawn, len(train) + min(len(drawn), config.drawn_per_epoch)
     generator = torch.Generator(device=device).manual_seed(config.seed)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    batches = len(train) // config.batch_size  # the last, smaller batch is left out: every epoch shuffles anew
+    batches = per_epoch // config.batch_size  # the last, smaller batch is left out: every epoch shuffles anew
+    if not batches:
+        raise ValueError(f"{per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.epochs * batches, pct_start=0.15
     )
     averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
     # sums: enough to tell whether a checkpoint was made from the same pictures
-    data = [int(part.sum()) for digits in (train, validation) for part in (digits.images, digits.labels)]
-    run = {"model": repr(model), "config": asdict(config), "augmentation": asdict(how), "data": data}
+    data = [int(part.sum()) for digits in (train, drawn, validation) for part in (digits.images, digits.labels)]
+    run = {"model": repr(model), "config": asdict(config), "data": data}
     history, best = _resume(checkpoint, run, parts, generator)
 
     for epoch in range(len(history) + 1, config.epochs + 1):
@@ -77,7 +69,7 @@ def fit(
         start, total = time.monotonic(), 0.0
         model.train()
         torch.manual_seed(config.seed * 1000 + epoch)  # dropout's: a run that goes on draws the same
-        order = torch.randperm(len(train), generator=generator, device=device)[: batches * config.batch_size]
+        order = _lots(len(train), len(drawn), per_epoch, generator)[: batches * config.batch_size]
         bar = tqdm(
             order.split(config.batch_size),
             desc=f"epoch {epoch}/{config.epochs}",
@@ -86,9 +78,10 @@ def fit(
             disable=None,
         )
         for step, index in enumerate(bar, 1):
-            images, labels = train.take(index)
+            images, labels = every.take(index)
+            inputs = augment(as_input(images), config.augmentation, generator)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-                logits = model(augment(as_input(images), how, generator).contiguous(memory_format=torch.channels_last))
+                logits = model(inputs.contiguous(memory_format=torch.channels_last))
             loss = F.cross_entropy(logits.float(), as_targets(labels))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -113,13 +106,21 @@ def fit(
         if done is min(history, key=lambda e: e.validation_loss):
             best = {name: value.clone() for name, value in averaged.module.state_dict().items()}
         log.info(
-            "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s",
+            "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s, about %.0f min left",
             epoch, done.train_loss, done.validation_loss, 100 * done.validation_accuracy, done.seconds,
+            (config.epochs - epoch) * statistics.median(e.seconds for e in history) / 60,
         )  # fmt: skip
         _save(checkpoint, run, parts, generator, history, best)
 
     model.load_state_dict(best)
     return history
+
+
+def _lots(kept: int, drawn: int, count: int, generator: torch.Generator) -> Tensor:
+    """(count,) which pictures an epoch sees and in which order: the first `kept` of all, the rest of `drawn` by lot."""
+    chosen = kept + torch.randperm(drawn, generator=generator, device=generator.device)[: count - kept]
+    order = torch.cat([torch.arange(kept, device=generator.device), chosen])
+    return order[torch.randperm(count, generator=generator, device=generator.device)]
 
 
 def _exponential(decay: float) -> Callable:

@@ -3,9 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from app.config import BACKEND
-from app.imaging import prepare
+from app.errors import BlankImage, NotAnImage
+from app.imaging import prepare, to_png
 from app.recognizer import ModelFileError, Recognizer
 from tests.conftest import SHIPPED
 from tests.drawings import draw
@@ -46,6 +49,62 @@ def test_reading_is_the_likeliest_digit(model):
     assert reading.digit == 6
     assert reading.confidence == max(reading.probabilities) == reading.probabilities[6]
     assert reading.unsure == (reading.confidence < model.card["unsure_below"])
+
+
+# --- any picture ------------------------------------------------------------------------------------
+
+SEVEN = draw(7)  # (280, 280) uint8, white on black
+RGB = np.stack([SEVEN] * 3, 2)
+KINDS = {
+    "PIL image": Image.fromarray(SEVEN),
+    "PIL image, inverted colours": Image.fromarray(255 - RGB),
+    "one bit": Image.fromarray(SEVEN).convert("1"),
+    "bytes": to_png(SEVEN),
+    "array": SEVEN,
+    "float array": SEVEN / 255,
+    "bool array": SEVEN > 127,
+    "RGB array": RGB,
+    "RGBA array": np.dstack([255 - RGB, np.full_like(SEVEN, 255)]),
+    "array with one channel": SEVEN[..., None],
+    "tensor": torch.from_numpy(SEVEN.copy()),
+    "tensor with channels first": torch.from_numpy(RGB.transpose(2, 0, 1) / 255),
+    "tensor that learns": (torch.from_numpy(SEVEN / 255)[None]).requires_grad_(),
+    "MNIST's size": PICTURES[7],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_kind_of_picture_is_read(model, kind):
+    reading = model.recognize(KINDS[kind])
+    assert reading.digit == 7
+    assert not reading.unsure
+    assert len(reading.probabilities) == 10
+
+
+def test_file_and_array_give_the_answer_of_the_service(model):
+    expected = model.read(prepare(SEVEN))
+    assert model.recognize(SEVEN) == model.recognize(to_png(SEVEN)) == expected
+
+
+WRONG = {
+    "a path": ("seven.png", TypeError),
+    "nothing": (None, TypeError),
+    "one row": (np.zeros(28, np.uint8), ValueError),
+    "a batch": (np.zeros((2, 1, 28, 28), np.uint8), ValueError),
+    "no pixels": (np.zeros((0, 28), np.uint8), ValueError),
+    "too many channels": (np.zeros((28, 28, 5), np.uint8), ValueError),
+    "floats up to 255": (SEVEN.astype(np.float32), ValueError),
+    "not a number": (np.full((28, 28), np.nan), ValueError),
+    "text": (b"seven", NotAnImage),
+    "blank": (np.zeros((28, 28), np.uint8), BlankImage),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_no_picture_is_refused(model, what):
+    thing, error = WRONG[what]
+    with pytest.raises(error):
+        model.recognize(thing)
 
 
 def test_temperature_flattens_or_sharpens_the_same_logits(copy, model):

@@ -11,13 +11,14 @@ from tests.training.small import small_digits
 from training import loop
 from training.architectures import compact
 from training.augmentation import Augmentation
-from training.data import NO_DIGIT, Digits, as_input
-from training.loop import FitConfig, fit, predict
+from training.config import Config
+from training.data import NO_DIGIT, NOTHING, Digits, as_input
+from training.loop import fit, predict
 
-CONFIG = FitConfig(
-    epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, averaging=0.9, bfloat16=False, patience=10, seed=0
-)
-HOW = Augmentation(rotation=5, bend=0.5)
+CONFIG = Config(
+    epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, averaging=0.9, bfloat16=False, patience=10, seed=0,
+    drawn_per_epoch=40, augmentation=Augmentation(rotation=5, bend=0.5),
+)  # fmt: skip
 TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
 
 
@@ -26,9 +27,9 @@ def network(seed: int = 0) -> nn.Module:
     return compact(width=4)
 
 
-def run(path, config=CONFIG, train=TRAIN, validation=VALIDATION, model=None):
+def run(path, config=CONFIG, train=TRAIN, validation=VALIDATION, model=None, drawn=NOTHING):
     model = model or network()
-    return model, fit(model, train, validation, HOW, config, path / "checkpoint.pt")
+    return model, fit(model, train, drawn, validation, config, path / "checkpoint.pt")
 
 
 def losses(history) -> list[tuple[float, float]]:
@@ -115,6 +116,26 @@ def test_drawings_that_are_no_digits_make_it_unsure(tmp_path):
     assert history[-1].validation_accuracy > 0.9  # of the digits alone
     confidence = F.softmax(predict(model, noise.images), 1).amax(1)
     assert confidence.mean() < 0.3
+
+
+def test_an_epoch_sees_all_of_mnist_and_a_few_of_the_drawn(tmp_path, monkeypatch):
+    """Told apart by brightness: a picture of MNIST's is made of 1, a drawn one of its own number from 2 on."""
+    ones = Digits(torch.ones(60, 28, 28, dtype=torch.uint8), torch.arange(60) % 10)
+    numbers = torch.arange(2, 102, dtype=torch.uint8)[:, None, None].expand(100, 28, 28)
+    drawn = Digits(numbers.contiguous(), torch.full((100,), NO_DIGIT))
+    seen = []
+    monkeypatch.setattr(loop, "augment", lambda inputs, *_: (seen.append((inputs * 255).amax((1, 2, 3))), inputs)[1])
+    run(tmp_path, replace(CONFIG, epochs=2, drawn_per_epoch=40), train=ones, drawn=drawn)
+    first, second = torch.cat(seen).round().int().split(100)
+    for epoch in (first, second):
+        assert (epoch == 1).sum() == 60
+        assert len(epoch[epoch > 1].unique()) == 40
+    assert set(first[first > 1].tolist()) != set(second[second > 1].tolist())
+
+
+def test_too_few_pictures_for_a_batch_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="batch"):
+        run(tmp_path, replace(CONFIG, batch_size=500))
 
 
 def test_bfloat16_learns_too(tmp_path):

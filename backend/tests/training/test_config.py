@@ -1,0 +1,101 @@
+import argparse
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from training import config as module
+from training.augmentation import AUGMENTATIONS, Augmentation
+from training.config import FAST, Config, add_options, as_yaml, from_options, has_bfloat16
+
+
+def parse(*options: str) -> Config:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return from_options(parser, list(options))[0]
+
+
+def test_without_options_the_defaults_hold():
+    assert parse() == Config()
+
+
+def test_every_setting_is_an_option():
+    given = {"architecture": "lenet", "epochs": 7, "batch_size": 9, "learning_rate": 0.5, "weight_decay": 0.1,
+             "averaging": 0.5, "bfloat16": not has_bfloat16(), "patience": 2, "held_out": 11, "strokes": 12,
+             "others": 13, "drawn_per_epoch": 14, "unsure_share": 0.2, "seed": 3}  # fmt: skip
+    assert set(given) == {f.name for f in fields(Config)} - {"augmentation"}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name != "bfloat16"]
+    assert parse(*options, "--bfloat16" if given["bfloat16"] else "--no-bfloat16") == Config(**given)
+
+
+def test_every_part_of_the_augmentation_is_an_option():
+    given = {f.name: 1 if isinstance(f.default, int) else 0.125 for f in fields(Augmentation)}
+    options = [f"--{name}={value}" for name, value in given.items()]
+    assert parse(*options).augmentation == Augmentation(**given)
+
+
+def test_augmentation_is_chosen_by_name_and_changed_in_part():
+    assert parse("--augmentation", "rotation-45", "--slant", "0.5").augmentation == replace(
+        AUGMENTATIONS["rotation-45"], slant=0.5
+    )
+
+
+def test_file_sets_and_the_command_line_wins(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("epochs: 3\nbfloat16: false\nlearning_rate: 1e-4\nrotation: 20\n")
+    config = parse("--config", str(file), "--epochs", "5")
+    assert (config.epochs, config.bfloat16, config.learning_rate) == (5, False, 1e-4)
+    assert config.augmentation == Augmentation(rotation=20)
+
+
+def test_what_a_run_writes_can_be_read_again(tmp_path):
+    config = Config(epochs=3, architecture="wide", bfloat16=True, augmentation=Augmentation(bend=0.25))
+    (tmp_path / "config.yaml").write_text(as_yaml(config))
+    assert parse("--config", str(tmp_path / "config.yaml")) == config
+
+
+def test_fast_is_a_preset_that_other_options_change():
+    fast = parse("--fast")
+    assert {name: getattr(fast, name) for name in FAST} == FAST
+    assert parse("--fast", "--epochs", "9") == replace(fast, epochs=9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense: 1", "epochs: nonsense", "architecture: nonsense", "nonsense", "epochs: [nonsense", "config: nonsense"],
+)
+def test_wrong_file_is_refused_by_name(tmp_path, capsys, text):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(SystemExit):
+        parse("--config", str(file))
+    message = capsys.readouterr().err
+    assert "nonsense" in message or "mine.yaml" in message
+
+
+def test_absent_file_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        parse("--config", str(tmp_path / "none.yaml"))
+    assert "none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [["--nonsense", "1"], ["--architecture", "nonsense"], ["--epochs", "nonsense"]])
+def test_unknown_option_or_value_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit):
+        parse(*wrong)
+    assert "nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [["--epochs", "0"], ["--batch-size", "-1"], ["--strokes", "-5"], ["--held-out", "0"]])
+def test_impossible_value_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit):
+        parse(*wrong)
+    assert wrong[0][2:].replace("-", "_") in capsys.readouterr().err
+
+
+def test_bfloat16_is_used_where_the_machine_has_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for capable in (False, True):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capable=capable: {"avx512_bf16": capable})
+        assert module.has_bfloat16() is capable
+        assert Config().bfloat16 is capable
