@@ -3,26 +3,41 @@
     uv run python evaluate.py                                            # the model that ships, MNIST's test set
     uv run python evaluate.py --data my-digits/                          # pictures in folders named 0 to 9
     uv run python evaluate.py --data pendigits-orig-tra.txt              # pen strokes, UNIPEN (UCI's pendigits, UJI)
+    uv run python evaluate.py --data UJIpenchars-w0*.txt --letters       # and whether it is unsure of letters
     uv run python evaluate.py --model-path models/try --test-samples 8   # another model; 8 random predictions
+    uv run python evaluate.py --model-path models/a models/b models/c    # mean and standard deviation over the three
 
 Prints the figures and writes them to --output: report.json, evaluate.log, confusion.png, calibration.png,
-mistakes.png (the surest wrong answers first) and samples.png.
+mistakes.png (the surest wrong answers first) and samples.png. With --record NAME they go into the model's card, too.
 """
 
 import argparse
 import json
 import logging
+import operator
+import statistics
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from app.recognizer import Recognizer
 from training import plots, samples
-from training.data import Digits, mnist_directory
+from training.data import NO_DIGIT, Digits, mnist_directory
 from training.evaluation import as_text, report
 
 log = logging.getLogger("evaluate")
 BATCH = 1000
+RECORDED = (
+    "pictures",
+    "accuracy",
+    "calibration_error",
+    "right_but_unsure",
+    "wrong_and_unsure",
+    "letters",
+    "letters_unsure",
+)
 
 
 def main() -> None:
@@ -32,35 +47,82 @@ def main() -> None:
         format="%(message)s",
         handlers=[logging.StreamHandler(), logging.FileHandler(args.output / "evaluate.log", "w")],
     )
-    model = Recognizer.load(args.model_path / "model.onnx")
-    digits = gather(args.data)
-    images = digits.images.numpy().astype(np.float32) / 255
-    labels = digits.labels.numpy()
-    log.info("%s on %d pictures from %s", model.version, len(labels), args.data or "MNIST's test set")
+    models = [Recognizer.load(path / "model.onnx") for path in args.model_path]
+    digits = gather(args.data, args.letters)
+    name = " ".join(path.name for path in args.data) or "MNIST's test set"
+    images, labels = digits.images.numpy().astype(np.float32) / 255, digits.labels.numpy()
+    log.info("%s on %d pictures from %s", models[0].version, len(labels), name)
 
+    figures, probabilities = measure(models[0], images, labels)
+    log.info("%s", as_text(figures))
+    log.info("unsure of %s of the right answers, %s of the wrong ones", _percent(figures["right_but_unsure"]),
+             _percent(figures["wrong_and_unsure"]))  # fmt: skip
+    if "letters" in figures:
+        log.info("unsure of %s of %d drawings of letters", _percent(figures["letters_unsure"]), figures["letters"])
+    recorded = {key: figures[key] for key in RECORDED if key in figures} | {"data": name}
+    if len(models) > 1:
+        shares = [figures["accuracy"]] + [measure(model, images, labels)[0]["accuracy"] for model in models[1:]]
+        recorded |= {"accuracies": shares, "mean": statistics.fmean(shares), "std": statistics.stdev(shares)}
+        log.info("accuracy %s: mean %.2f%% ± %.2f (standard deviation, n=%d)", ", ".join(map(_percent, shares)),
+                 100 * recorded["mean"], 100 * recorded["std"], len(shares))  # fmt: skip
+    if args.record:
+        record(args.model_path[0] / "card.json", args.record, recorded)
+
+    (args.output / "report.json").write_text(
+        json.dumps(figures | recorded | {"model": models[0].version}, indent=2) + "\n"
+    )
+    draw(images[labels != NO_DIGIT], probabilities[labels != NO_DIGIT], labels[labels != NO_DIGIT], args)
+    log.info("wrote the report and its plots to %s", args.output)
+
+
+def measure(model: Recognizer, images: np.ndarray, labels: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+    """(figures, (n, 10) probabilities) from (n, 28, 28) pictures and (n,) labels, of which some may be NO_DIGIT."""
     parts = [model.probabilities(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     probabilities = np.concatenate(parts)
-    figures = report(labels, probabilities) | {"model": model.version, "data": str(args.data or "MNIST test")}
+    is_digit = labels != NO_DIGIT
     unsure, right = probabilities.max(1) < model.unsure_below, probabilities.argmax(1) == labels
-    figures["right_but_unsure"] = float(unsure[right].mean()) if right.any() else None
-    figures["wrong_and_unsure"] = float(unsure[~right].mean()) if (~right).any() else None
-    log.info("%s", as_text(figures))
-    log.info("unsure of %d right and of %d wrong answers", (unsure & right).sum(), (unsure & ~right).sum())
+    figures = report(labels[is_digit], probabilities[is_digit])
+    figures["right_but_unsure"] = _share(unsure[right])
+    figures["wrong_and_unsure"] = _share(unsure[is_digit & ~right])
+    if not is_digit.all():
+        figures |= {"letters": int((~is_digit).sum()), "letters_unsure": _share(unsure[~is_digit])}
+    return figures, probabilities
 
-    (args.output / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
-    plots.confusion_matrix(np.array(figures["confusion_matrix"]), args.output / "confusion.png")
+
+def record(card: Path, name: str, figures: dict[str, Any]) -> None:
+    content = json.loads(card.read_text())
+    content.setdefault("metrics", {})[name] = figures
+    card.write_text(json.dumps(content, indent=2) + "\n")
+    log.info("the card says so, under %s", name)
+
+
+def draw(images: np.ndarray, probabilities: np.ndarray, labels: np.ndarray, args: argparse.Namespace) -> None:
+    right = probabilities.argmax(1) == labels
+    matrix = report(labels, probabilities)["confusion_matrix"]
+    plots.confusion_matrix(np.array(matrix), args.output / "confusion.png")
     plots.calibration(probabilities, labels, args.output / "calibration.png")
     surest_mistakes = np.flatnonzero(~right)[np.argsort(-probabilities.max(1)[~right])][: args.mistakes]
     plots.predictions(images, probabilities, labels, surest_mistakes, args.output / "mistakes.png")
     chosen = np.random.default_rng(args.seed).permutation(len(labels))[: args.test_samples]
     plots.predictions(images, probabilities, labels, chosen, args.output / "samples.png")
-    log.info("wrote the report and its plots to %s", args.output)
+
+
+def _share(of: np.ndarray) -> float | None:
+    return float(of.mean()) if of.size else None
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.2f}%"
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-path", type=Path, default=Path("models/default"), help="folder of model and card")
-    parser.add_argument("--data", type=Path, help="a folder of pictures or a UNIPEN file; without it MNIST's test set")
+    parser.add_argument("--model-path", type=Path, nargs="+", default=[Path("models/default")],
+                        help="folder of model and card; of several, the first is reported on in full")  # fmt: skip
+    parser.add_argument("--data", type=Path, nargs="+", default=[],
+                        help="folders of pictures or UNIPEN files; without them MNIST's test set")  # fmt: skip
+    parser.add_argument("--letters", action="store_true", help="of UNIPEN files also the letters unlike any digit")
+    parser.add_argument("--record", metavar="NAME", help="also write the figures into the card, under this name")
     parser.add_argument("--output", type=Path, default=Path("plots/evaluation"), help="folder for the report")
     parser.add_argument("--test-samples", type=int, default=8, help="random predictions to show")
     parser.add_argument("--mistakes", type=int, default=32, help="mistakes to show")
@@ -70,10 +132,11 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
-def gather(data: Path | None) -> Digits:
-    if data is None:
+def gather(data: list[Path], letters: bool) -> Digits:
+    if not data:
         return samples.from_mnist(mnist_directory())
-    return samples.from_folder(data) if data.is_dir() else samples.from_unipen(data)
+    parts = [samples.from_folder(d) if d.is_dir() else samples.from_unipen(d, letters=letters) for d in data]
+    return reduce(operator.add, parts)
 
 
 if __name__ == "__main__":

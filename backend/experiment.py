@@ -21,8 +21,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import torch
 
 from training import export, plots
@@ -39,7 +37,6 @@ import mlflow
 
 log = logging.getLogger("experiment")
 EXPERIMENT = "digit-recogniser"
-TIMED = 300  # pictures read one by one, for the median
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,8 @@ def run(config: Config, augmentation: str, train: Digits, drawn: Digits, validat
         plots.training_curves(history, here)
         result = Result(
             config.architecture, augmentation, config.seed, accuracy(model, validation),
-            accuracy(model, drawn_validation), sum(p.numel() for p in model.parameters()), time_of(onnx), seconds,
+            accuracy(model, drawn_validation), sum(p.numel() for p in model.parameters()), export.time_of(onnx),
+            seconds,
         )  # fmt: skip
         track(history, result)
         mlflow.log_artifacts(folder)
@@ -125,20 +123,6 @@ def track(history: list[Epoch], result: Result) -> None:
 
 def accuracy(model: torch.nn.Module, digits: Digits) -> float:
     return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item()
-
-
-def time_of(onnx: bytes) -> float:
-    """Milliseconds a picture, the median, in ONNX Runtime with one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    picture = {session.get_inputs()[0].name: np.random.default_rng(0).random((1, 1, 28, 28), np.float32)}
-    times = []
-    for _ in range(TIMED):
-        start = time.perf_counter()
-        session.run(None, picture)
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
 
 
 def as_table(results: list[Result]) -> Iterator[str]:

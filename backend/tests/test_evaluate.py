@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,19 @@ import pytest
 from PIL import Image
 
 from app.config import BACKEND
+from app.recognizer import Recognizer
 from tests.drawings import draw, encode
+from tests.training.test_unipen import write_unipen
+
+
+def evaluate(*options) -> str:
+    """What it said."""
+    command = [sys.executable, "evaluate.py", *options]
+    done = subprocess.run(
+        command, cwd=BACKEND, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +33,7 @@ def evaluated(tmp_path_factory):
         label = 3 if digit == 7 else digit
         (folder / "digits" / str(label)).mkdir(parents=True, exist_ok=True)
         (folder / "digits" / str(label) / f"x{digit}.png").write_bytes(encode(draw(digit)))
-    command = [sys.executable, "evaluate.py", "--data", folder / "digits", "--output", folder / "report"]
-    done = subprocess.run(
-        command, cwd=BACKEND, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "report", done.stdout + done.stderr
+    return folder / "report", evaluate("--data", folder / "digits", "--output", folder / "report")
 
 
 def test_report_counts_what_was_read(evaluated, model):
@@ -47,3 +55,26 @@ def test_figures_are_printed_and_kept(evaluated):
 def test_plot_is_drawn(evaluated, name):
     with Image.open(evaluated[0] / name) as plot:
         assert min(plot.size) > 100
+
+
+def test_several_models_and_letters_go_into_the_card(tmp_path, model):
+    for name in ("a", "b", "c"):
+        shutil.copytree(BACKEND / "models" / "default", tmp_path / name, ignore=shutil.ignore_patterns("*.pt", "*.log"))
+    files = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    for file in files:
+        write_unipen(file, [0, 3, 4, 8])
+        file.write_text(file.read_text().replace('"4"', '"K"'))  # a letter, as far as the file says
+    said = evaluate("--model-path", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--data", *files, "--letters",
+                    "--record", "friends", "--output", tmp_path / "report")  # fmt: skip
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    card = json.loads((tmp_path / "a" / "card.json").read_text())
+    recorded = card["metrics"].pop("friends")
+    assert card == model.card  # nothing else was changed
+    assert recorded["accuracies"] == [recorded["accuracy"]] * 3
+    assert recorded["std"] == 0
+    assert recorded["data"] == "one.txt two.txt"
+    assert recorded["letters"] == report["letters"] == 2 * 3  # files, pens
+    assert recorded["pictures"] == report["pictures"] == 2 * 3 * 3
+    assert 0 <= recorded["letters_unsure"] <= 1
+    assert "n=3" in said
+    assert Recognizer.load(tmp_path / "a" / "model.onnx").version == model.version

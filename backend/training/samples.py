@@ -7,10 +7,12 @@ import torch
 
 from app import imaging
 from app.errors import AppError
-from training.data import Digits, load_mnist
+from training.data import NO_DIGIT, Digits, load_mnist
 from training.unipen import draw_strokes, read_unipen
 
 PENS = (8, 18, 28)  # pixels on a canvas of 280
+DIGITS = set("0123456789")
+LIKE_DIGITS = set("oOQDlIijzZsSbBgqGyA")  # letters that someone may well read as a digit
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 
 
@@ -27,7 +29,7 @@ def from_folder(folder: Path) -> Digits:
     pictures, labels = [], []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         label = path.parent.name if path.parent.name.isdigit() else path.stem[:1]
-        if label not in set("0123456789"):
+        if label not in DIGITS:
             print(f"{path}: left out, its name does not say which digit it is")
             continue
         try:
@@ -38,13 +40,16 @@ def from_folder(folder: Path) -> Digits:
     return _digits(pictures, labels, folder)
 
 
-def from_unipen(path: Path) -> Digits:
-    """The digits of a UNIPEN file, each drawn with a thin, a middling and a thick pen."""
+def from_unipen(path: Path, letters: bool = False) -> Digits:
+    """The digits of a UNIPEN file, each drawn with a thin, a middling and a thick pen.
+
+    With `letters` also those that nobody would read as a digit, labelled NO_DIGIT.
+    """
     pictures, labels = [], []
     for sample in read_unipen(path):
-        if sample.label in set("0123456789"):
+        if sample.label in DIGITS or (letters and sample.label.isalpha() and sample.label not in LIKE_DIGITS):
             pictures += [imaging.prepare(draw_strokes(sample.strokes, pen=pen)) for pen in PENS]
-            labels += [int(sample.label)] * len(PENS)
+            labels += [int(sample.label) if sample.label in DIGITS else NO_DIGIT] * len(PENS)
     return _digits(pictures, labels, path)
 
 

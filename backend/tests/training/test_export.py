@@ -35,7 +35,9 @@ def test_three_files_are_written_and_no_other(written):
 def test_card_identifies_the_network(written):
     card = json.loads((written[1] / "card.json").read_text())
     sha256 = hashlib.sha256((written[1] / "model.onnx").read_bytes()).hexdigest()
+    assert 0 < card.pop("milliseconds") < 50
     assert card == {
+        "onnx_bytes": (written[1] / "model.onnx").stat().st_size,
         "version": f"compact-{sha256[:8]}", "sha256": sha256, "architecture": "compact", "temperature": 1.5,
         "unsure_below": 0.7, "metrics": {"accuracy": 0.5},
     }  # fmt: skip
