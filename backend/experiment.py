@@ -1,6 +1,7 @@
 """Architectures × augmentations × seeds, side by side: one table, one plot, every run tracked by MLflow.
 
     uv run --group experiment python experiment.py --architectures compact lenet --augmentations ours rotation-12
+    uv run --group experiment python experiment.py --add --architectures wide    # into the same table as the last ones
     uv run --group experiment python experiment.py --all                # everything, three seeds: hours on a CPU
     uv run --group experiment mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db   # then http://localhost:5000
 
@@ -50,6 +51,10 @@ class Result:
     milliseconds: float
     training_seconds: float
 
+    @property
+    def which(self) -> tuple[str, str, int]:
+        return self.architecture, self.augmentation, self.seed
+
 
 def main() -> None:
     args = parse_arguments()
@@ -60,7 +65,7 @@ def main() -> None:
     drawn, drawn_validation = make_digits(args.strokes, seed=0), make_digits(args.held_out, seed=1)
 
     grid = list(itertools.product(args.architectures, args.augmentations, args.seeds))
-    results = []
+    results = read_results(args.output) if args.add else []
     for number, (architecture, augmentation, seed) in enumerate(grid, 1):
         with mlflow.start_run(run_name=f"{architecture}, {augmentation}, seed {seed}"):
             config = Config(
@@ -68,17 +73,25 @@ def main() -> None:
                 strokes=args.strokes, others=0, drawn_per_epoch=args.strokes, held_out=args.held_out,
             )  # fmt: skip
             result = run(config, augmentation, train, drawn, validation, drawn_validation)
-        results.append(result)
+        results = [other for other in results if other.which != result.which] + [result]
+        write_results(results, args.output)  # after each: a grid that is stopped has not run in vain
         log.info("%d/%d %s, %s, seed %d: MNIST %.2f%%, strokes %.2f%%", number, len(grid), architecture, augmentation,
                  seed, 100 * result.mnist, 100 * result.strokes)  # fmt: skip
+    print("\n".join(as_table(results)))
 
-    args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "experiment.json").write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
-    table = "\n".join(as_table(results))
-    (args.output / "experiment.md").write_text(table + "\n")
-    plots.comparison([(f"{r.architecture}, {r.augmentation}", r.milliseconds, r.strokes) for r in results],
-                     args.output / "experiment.png")  # fmt: skip
-    print(table)
+
+def read_results(folder: Path) -> list[Result]:
+    """Those of earlier runs."""
+    file = folder / "experiment.json"
+    return [Result(**row) for row in json.loads(file.read_text())] if file.exists() else []
+
+
+def write_results(results: list[Result], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "experiment.json").write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
+    (folder / "experiment.md").write_text("\n".join(as_table(results)) + "\n")
+    points = [(f"{r.architecture}, {r.augmentation}", r.milliseconds, r.strokes) for r in results]
+    plots.comparison(points, folder / "experiment.png")
 
 
 def open_store(folder: Path) -> None:
@@ -164,6 +177,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--strokes", type=int, default=20_000, help="digits made by training/strokes.py to train on")
+    parser.add_argument("--add", action="store_true", help="to the table of earlier runs in --output")
     parser.add_argument("--all", action="store_true", help="all architectures, all augmentations, three seeds")
     parser.add_argument("--held-out", type=int, default=5000, help="MNIST pictures, and as many strokes, to compare on")
     parser.add_argument("--store", type=Path, default=Path("mlruns"), help="folder where MLflow keeps its runs")

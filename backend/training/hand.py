@@ -1,5 +1,10 @@
-"""A hand and a pen: skeletons become sketches, and sketches what the model sees. Knows nothing of torch."""
+"""A hand and a pen: skeletons become sketches, and sketches what the model sees. Knows nothing of torch.
 
+As a program (strokes.py starts it) it reads chunks as JSON and writes their pixels: `python -m training.hand`.
+"""
+
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -127,3 +132,8 @@ def draw(curves: list[np.ndarray], rng: np.random.Generator, hand: Hand) -> np.n
     fixed = [np.round(((curve - low) * scale + offset) * 2**SHIFT).astype(np.int32) for curve in curves]
     cv2.polylines(canvas, fixed, isClosed=False, color=255, thickness=pen, lineType=cv2.LINE_AA, shift=SHIFT)
     return canvas
+
+
+if __name__ == "__main__":
+    for chunk in json.load(sys.stdin):
+        sys.stdout.buffer.write(make_pictures(tuple(chunk)).tobytes())

@@ -3,16 +3,19 @@
 cd backend && uv run python -m training.strokes        # writes plots/strokes.png, a sheet of them and of others
 """
 
-import multiprocessing
+import json
 import os
-from concurrent.futures import ProcessPoolExecutor
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE
 
 import cv2
-import numpy as np
 import torch
 
-from training.data import NO_DIGIT, Digits
+from app.imaging import SIDE
+from training.data import BACKEND, NO_DIGIT, Digits
 from training.hand import make_pictures
 
 CHUNK = 500  # pictures that a process makes at a time
@@ -32,9 +35,17 @@ def _make(count: int, seed: int, digits: bool) -> torch.Tensor:
     chunks = [(min(CHUNK, count - start), seed, start, digits) for start in range(0, count, CHUNK)]
     if len(chunks) <= 1:
         return torch.from_numpy(make_pictures((count, seed, 0, digits)))
-    # spawn: a fork of a process that has threads, as torch's and pytest's do, may hang
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        return torch.from_numpy(np.concatenate(list(pool.map(make_pictures, chunks))))
+    workers = min(os.cpu_count() or 1, len(chunks))
+    shares = [chunks[len(chunks) * n // workers : len(chunks) * (n + 1) // workers] for n in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        pixels = b"".join(pool.map(_elsewhere, shares))
+    return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(count, SIDE, SIDE)
+
+
+def _elsewhere(chunks: list[tuple[int, int, int, bool]]) -> bytes:
+    """In a process that imports neither torch nor the caller's script, which takes longer than 1,000 drawings do."""
+    command = [sys.executable, "-m", "training.hand"]
+    return subprocess.run(command, input=json.dumps(chunks).encode(), cwd=BACKEND, stdout=PIPE, check=True).stdout
 
 
 def _sheet(path: Path) -> None:
