@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from psycopg.conninfo import make_conninfo
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BACKEND = Path(__file__).resolve().parent.parent
@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     postgres_db: str = "digits"
 
     admin_token: SecretStr | None = None  # none set: admin calls are refused
+    gallery: Literal["all", "approved"] = "all"  # which submissions are shown without the token
     model_path: Path = Path("models/default/model.onnx")
+    prediction_days: int = Field(90, ge=1)  # how long the log of answers is kept
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

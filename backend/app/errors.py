@@ -9,6 +9,7 @@ class AppError(Exception):
     """Something went wrong."""
 
     status: ClassVar[int] = 500
+    headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail or type(self).__doc__)
@@ -30,8 +31,27 @@ class BadCursor(AppError):
     status = 400
 
 
+class TokenMissing(AppError):
+    """This call needs the admin token: `Authorization: Bearer …`."""
+
+    status = 401
+    headers: ClassVar = {"WWW-Authenticate": "Bearer"}
+
+
+class WrongToken(AppError):
+    """This is not the admin token of this server."""
+
+    status = 403
+
+
+class AdminDisabled(AppError):
+    """No ADMIN_TOKEN is set on this server: calls that need it are refused."""
+
+    status = 403
+
+
 class NotAllowed(AppError):
-    """This call needs the submission's Idempotency-Key, within 10 minutes of storing it."""
+    """This call needs the submission's Idempotency-Key, within 10 minutes of storing it, or the admin token."""
 
     status = 403
 
@@ -40,6 +60,24 @@ class SubmissionNotFound(AppError):
     """There is no submission with this id."""
 
     status = 404
+
+
+class ModelNotFound(AppError):
+    """There is no model of this version."""
+
+    status = 404
+
+
+class AlreadyServing(AppError):
+    """This model is the one that was promoted last."""
+
+    status = 409
+
+
+class GateNotPassed(AppError):
+    """The gate has not passed this model: it would take a person to overrule it."""
+
+    status = 409
 
 
 class BodyTooLarge(AppError):
@@ -80,6 +118,18 @@ class MissingImage(AppError):
 
 class KeyReused(AppError):
     """This Idempotency-Key was used before, for another picture or label."""
+
+    status = 422
+
+
+class ModelRefused(AppError):
+    """The model is damaged, does not load, or cannot read ten clear digits."""
+
+    status = 422
+
+
+class BadArchive(AppError):
+    """This is no ZIP as the export writes it, or it is damaged."""
 
     status = 422
 

@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from app.config import get_settings
 from app.database import create_pool
 from app.errors import AppError, BodyTooLarge
+from app.journal import Journal
 from app.middleware import LimitBody, Observe
 from app.registry import Registry
-from app.routes import health, models, predict, statistics, submissions
+from app.routes import admin, archive, health, models, predict, statistics, submissions
 
 log = logging.getLogger("app")
 
@@ -33,15 +34,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s:     %(name)s: %(message)s")
     log.setLevel(settings.log_level.upper())
     app.state.registry = Registry(settings)
-    log.info("serving %s", app.state.registry.current.version)
+    app.state.journal = Journal(settings.prediction_days)
     app.state.pool = create_pool(settings)
     await app.state.pool.open(wait=False)  # the database may come later
-    yield
+    async with app.state.registry.following(app.state.pool), app.state.journal.writing(app.state.pool):
+        log.info("serving %s", app.state.registry.current.version)
+        yield
     await app.state.pool.close()
 
 
 app = FastAPIOffline(title="Digit recogniser", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
-for routes in (predict, submissions, statistics, models, health):
+# archive before submissions: /submissions/export is no submission's id
+for routes in (predict, archive, submissions, statistics, models, admin, health):
     app.include_router(routes.router)
 app.add_middleware(LimitBody)
 app.add_middleware(Observe)
@@ -49,7 +53,7 @@ app.add_middleware(Observe)
 
 @app.exception_handler(AppError)
 async def on_app_error(request: Request, error: AppError) -> JSONResponse:
-    return _problem(error.status, type(error).__name__, error.detail)
+    return _problem(error.status, type(error).__name__, error.detail, error.headers)
 
 
 @app.exception_handler(RequestValidationError)
@@ -69,5 +73,5 @@ async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
     return _problem(500, "InternalError", "Something went wrong here; it is in the server's log.")
 
 
-def _problem(status: int, error: str, detail: str) -> JSONResponse:
-    return JSONResponse({"error": error, "detail": detail}, status)
+def _problem(status: int, error: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": error, "detail": detail}, status, headers)

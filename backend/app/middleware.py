@@ -13,6 +13,8 @@ log = logging.getLogger("app")
 
 FORM_OVERHEAD = 10_000  # bytes that a multipart form may add around a picture
 MAX_BODY = 10_000_000 + FORM_OVERHEAD  # bytes
+MAX_ARCHIVE = 100_000_000 + FORM_OVERHEAD
+IMPORT = ("POST", "/submissions/import")  # reads its body into a file, and only for an admin
 
 REQUESTS = Counter("http_requests", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -33,15 +35,18 @@ class LimitBody:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        too_large = announced.isdigit() and int(announced) > MAX_BODY
+        limit, detail = MAX_BODY, BodyTooLarge.__doc__
+        if (scope["method"], scope["path"]) == IMPORT:
+            limit, detail = MAX_ARCHIVE, "The archive is larger than 100 MB."
+        too_large = announced.isdigit() and int(announced) > limit
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if too_large or received > MAX_BODY:
-                raise HTTPException(BodyTooLarge.status, BodyTooLarge.__doc__)
+            if too_large or received > limit:
+                raise HTTPException(BodyTooLarge.status, detail)
             return message
 
         await self.app(scope, counted, send)

@@ -2,12 +2,13 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Status = Literal["pending", "approved", "rejected"]
+Order = Literal["newest", "mislabelled"]
 
 PROBABILITIES = [0.0, 0.001, 0.004, 0.003, 0.0, 0.0, 0.0, 0.99, 0.0, 0.002]
 
@@ -22,6 +23,16 @@ class Label(StrEnum):
     @property
     def digit(self) -> int | None:
         return None if self is Label.NOT_A_DIGIT else int(self.value)
+
+
+def _as_text(label: Any) -> Any:
+    """A digit may be sent as a number, too."""
+    return str(label) if type(label) is int else label
+
+
+def _optional(schema: dict[str, Any]) -> None:
+    """Says that a field may be left out, not that it may be null."""
+    schema.pop("default", None)
 
 
 class Prediction(BaseModel):
@@ -66,8 +77,57 @@ class Submission(BaseModel):
     status: Status = Field(examples=["pending"])
 
 
+class Change(BaseModel):
+    """A new label, a new status, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # no null: an answer's `"true_label": null` is "not a digit", which is "none" here
+    true_label: Annotated[Label, BeforeValidator(_as_text)] = Field(
+        default=None, description="0 to 9, or `none` for something else", examples=["7"], json_schema_extra=_optional
+    )
+    status: Status = Field(default=None, examples=["approved"], json_schema_extra=_optional)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.columns:
+            raise ValueError("give a true_label, a status or both")
+        return self
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What changes, as the database writes it."""
+        given = self.model_dump(include=self.model_fields_set & {"true_label", "status"})
+        return given | ({"true_label": self.true_label.digit} if "true_label" in given else {})
+
+
+EXAMPLE_IDS = ["3fa85f64-5717-4562-b3fc-2c963f66afa6"]
+Ids = Annotated[list[UUID], Field(min_length=1, max_length=200, examples=[EXAMPLE_IDS])]
+
+
+class ChangeOfMany(Change):
+    ids: Ids
+
+
+class Deletion(BaseModel):
+    ids: Ids
+
+
+class Changed(BaseModel):
+    changed: int = Field(description="how many of them were there", examples=[1])
+
+
+class Deleted(BaseModel):
+    deleted: int = Field(description="how many of them were there", examples=[1])
+
+
+class Imported(BaseModel):
+    imported: int = Field(examples=[120])
+    skipped: int = Field(description="those whose id was there", examples=[2])
+
+
 class SubmissionPage(BaseModel):
-    """Submissions, newest first."""
+    """Submissions in the order that was asked for."""
 
     items: list[Submission]
     next_cursor: str | None = Field(
@@ -105,6 +165,39 @@ class ModelStatistics(BaseModel):
     accuracy: float | None = Field(examples=[0.95])
 
 
+class DayModelStatistics(BaseModel):
+    day: date
+    model: str = Field(examples=["compact-1a2b3c4d"])
+    submissions: int = Field(examples=[20])
+    accuracy: float | None = Field(examples=[0.95])
+
+
+class Answers(BaseModel):
+    """What `/predict` was asked, as far back as the log is kept."""
+
+    total: int = Field(examples=[2000])
+    unsure: int = Field(examples=[60])
+    unsure_share: float | None = Field(description="unsure / total; null while there are none", examples=[0.03])
+
+
+class DayAnswers(BaseModel):
+    day: date
+    answers: int = Field(examples=[200])
+    unsure: int = Field(examples=[6])
+
+
+class Drift(BaseModel):
+    """Whether the model that serves is as sure of its latest answers as it was of its first ones."""
+
+    psi: float | None = Field(
+        description="population stability index of the confidence; null while there are too few answers",
+        examples=[0.04],
+    )
+    sentence: str = Field(description="what that means", examples=["No change: the model is as sure as at first."])
+    answers: int = Field(description="how many of the latest answers are compared", examples=[500])
+    reference: int = Field(description="with how many of the first ones", examples=[500])
+
+
 class Statistics(BaseModel):
     """Figures over all submissions that were not rejected.
 
@@ -122,18 +215,59 @@ class Statistics(BaseModel):
     confidence_bins: list[ConfidenceBin]
     by_day: list[DayStatistics] = Field(description="UTC days, oldest first")
     by_model: list[ModelStatistics]
+    by_day_and_model: list[DayModelStatistics] = Field(description="UTC days, oldest first")
+    answers: Answers
+    answers_by_day: list[DayAnswers] = Field(description="UTC days, oldest first")
+    drift: Drift
+
+
+class Verdict(BaseModel):
+    """What the gate says of a candidate."""
+
+    model_config = ConfigDict(extra="allow")
+
+    passed: bool = Field(examples=[True])
+    reasons: list[str] = Field(default=[], examples=[["Better on the sketches held out: 97.1% against 95.8%."]])
+    figures: dict[str, Any] = Field(default={}, examples=[{"held_out": {"candidate": 0.971, "champion": 0.958}}])
 
 
 class Model(BaseModel):
-    """A model and its card."""
+    """A model, its card, what the gate says of it and how it did."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     version: str = Field(examples=["compact-1a2b3c4d"])
-    serving: bool
+    created_at: datetime | None = Field(description="when it came to the database; null: it has not yet")
+    serving: bool = Field(description="whether the process that answers serves it")
     sha256: str = Field(description="of the ONNX file", examples=["1a2b3c4d" * 8])
     card: dict[str, Any] = Field(
         description="architecture, data, hyperparameters, metrics, temperature, threshold",
         examples=[{"architecture": "compact", "temperature": 0.9, "metrics": {"mnist_test": {"accuracy": 0.996}}}],
     )
+    verdict: Verdict | None = Field(default=None, description="null: the gate never judged it, as the one that ships")
+    submissions: int = Field(default=0, description="sketches of digits that it judged, without rejected ones")
+    accuracy: float | None = Field(default=None, description="its share of right answers on them", examples=[0.97])
+    promoted_at: datetime | None = Field(default=None, description="the last time; null: never")
+
+
+class NewPromotion(BaseModel):
+    """Why a model shall serve."""
+
+    reason: str = Field(default="", max_length=500, pattern=r"^[^\x00]*$", examples=["Better on people's sketches"])
+    overrule: bool = Field(default=False, description="promote it although the gate has not passed it")
+
+
+class Promotion(BaseModel):
+    """A model was made to serve."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int = Field(examples=[3])
+    created_at: datetime
+    model: str = Field(examples=["compact-1a2b3c4d"])
+    previous: str = Field(description="which one served until then", examples=["compact-5e6f7a8b"])
+    overruled: bool = Field(description="whether the gate had not passed it")
+    reason: str = Field(examples=["Better on people's sketches"])
 
 
 class Live(BaseModel):

@@ -8,7 +8,10 @@ import numpy as np
 from httpx2 import Client, Response
 from psycopg import Connection
 
+from tests.conftest import TOKEN
 from tests.drawings import encode, seven
+
+ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 LEAK = re.compile(r'Traceback|File "|\.py\b|/[a-z]+/[a-z]+/|SELECT|INSERT|psycopg|cv2|0x[0-9a-f]{6}', re.IGNORECASE)
 
@@ -38,6 +41,20 @@ def assert_problem(response: Response, status: int, error: str | None = None) ->
     assert body["detail"]
     assert error in (None, body["error"])
     assert not LEAK.search(body["detail"]), body["detail"]
+
+
+def walk(client: Client, limit: int, headers: dict[str, str] | None = None, **query: Any) -> list[str]:
+    """The ids of all pages of submissions, in order."""
+    ids, cursor = [], None
+    while True:
+        given = {"limit": limit, **query, **({"cursor": cursor} if cursor else {})}
+        page = client.get("/submissions", params=given, headers=headers)
+        assert page.status_code == 200, page.text
+        items, cursor = page.json()["items"], page.json()["next_cursor"]
+        assert len(items) == limit if cursor else len(items) <= limit
+        ids += [item["id"] for item in items]
+        if not cursor:
+            return ids
 
 
 def count(database: Connection) -> int:

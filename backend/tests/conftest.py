@@ -14,13 +14,15 @@ import pytest
 from fastapi.testclient import TestClient
 from psycopg.rows import dict_row
 
-from app.config import BACKEND, get_settings
+from app.config import BACKEND, Settings, get_settings
 from app.main import app
 from app.recognizer import Recognizer
 
 EMBEDDED = BACKEND.parent / "db" / "embedded.py"
 UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
 SHIPPED = "models/default/model.onnx"
+TOKEN = "a-token-for-tests"
+USUAL = {"MODEL_PATH": SHIPPED, "LOG_LEVEL": "info", "ADMIN_TOKEN": TOKEN}
 
 
 def free_port() -> int:
@@ -74,25 +76,35 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def serving(environment: dict[str, str]) -> Iterator[TestClient]:
     """The application, its lifespan entered, with these settings. One at a time: its state is the application's."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ({"MODEL_PATH": SHIPPED, "LOG_LEVEL": "info"} | environment).items():
+        for name, value in (USUAL | environment).items():
             patch.setenv(name, value)
+        patch.setitem(Settings.model_config, "env_file", None)  # somebody's .env
         get_settings.cache_clear()
         with TestClient(app) as client:
             yield client
     get_settings.cache_clear()
 
 
+def empty(connection: psycopg.Connection, shipped: str) -> None:
+    """Leaves the model that ships, as if just registered, and nothing else."""
+    connection.execute("DELETE FROM submissions; DELETE FROM predictions; DELETE FROM promotions")
+    connection.execute("DELETE FROM models WHERE version <> %s", [shipped])
+    connection.execute("UPDATE models SET reference = NULL, reference_end = NULL")
+
+
 @pytest.fixture(scope="module")
-def application(postgres: Postgres) -> Iterator[TestClient]:
+def application(postgres: Postgres, model: Recognizer) -> Iterator[TestClient]:
+    with postgres.connect() as connection:  # a model that another module promoted must not serve here
+        empty(connection, model.version)
     with serving(postgres.environment) as client:
         yield client
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[psycopg.Connection]:
-    """A connection of the test's own, to tables that are empty."""
+def database(postgres: Postgres, model: Recognizer) -> Iterator[psycopg.Connection]:
+    """A connection of the test's own, to tables that are empty but for the model that ships."""
     with postgres.connect() as connection:
-        connection.execute("DELETE FROM submissions")
+        empty(connection, model.version)
         yield connection
 
 

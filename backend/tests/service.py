@@ -11,7 +11,7 @@ from typing import Self
 import httpx2
 
 from app.config import BACKEND
-from tests.conftest import SHIPPED, free_port
+from tests.conftest import USUAL, free_port
 
 PATIENCE_S = 30
 
@@ -20,7 +20,7 @@ class Service:
     """uvicorn on a port of its own; `with` waits until it answers."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = {"MODEL_PATH": SHIPPED, "LOG_LEVEL": "info"} | environment
+        self.environment = USUAL | environment
 
     def __enter__(self) -> Self:
         port = free_port()
@@ -32,7 +32,9 @@ class Service:
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             assert self.process.poll() is None, self.process.communicate()[0]
-            assert time.monotonic() < deadline, "the service does not answer"
+            if time.monotonic() > deadline:
+                self.stop()  # else it would go on without anybody who knows of it
+                raise AssertionError(f"the service does not answer\n{self.log}")
             time.sleep(0.02)
         return self
 

@@ -9,6 +9,7 @@ import pytest
 
 from app.config import Settings
 from app.main import app
+from tests.conftest import TOKEN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,7 +37,7 @@ def test_every_setting_is_in_the_readme():
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("curl")])
 def test_every_curl_command_of_the_readme_works(command: str, client):
-    words = shlex.split(command)
+    words = shlex.split(command.replace("$ADMIN_TOKEN", TOKEN))
     url = next(word for word in words if "localhost:8000" in word).split("localhost:8000")[1]
     options = dict(pairwise(words))
     headers = dict([options["-H"].split(": ")]) if "-H" in options else {}
@@ -48,7 +49,7 @@ def test_every_curl_command_of_the_readme_works(command: str, client):
     elif forms:
         answer = client.post(url, files=files, data=fields)
     else:
-        answer = client.get(url)
+        answer = client.get(url, headers=headers)
     assert answer.status_code in (200, 201), answer.text
     if "seven" in command and "predict" in command:
         assert answer.json()["digit"] == 7

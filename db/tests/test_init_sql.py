@@ -33,14 +33,17 @@ DEFINITIONS = """
 def connection(database: Database):
     with database.connect() as connection:
         yield connection
-        connection.execute("TRUNCATE submissions")
+        connection.execute("TRUNCATE submissions, models, promotions, predictions")
 
 
 def insert(connection: psycopg.Connection, **other):
-    values = SUBMISSION | other
+    return insert_into(connection, "submissions", SUBMISSION | other)
+
+
+def insert_into(connection: psycopg.Connection, table: str, values: dict):
     columns = ", ".join(values)
     places = ", ".join(f"%({name})s" for name in values)
-    return connection.execute(f"INSERT INTO submissions ({columns}) VALUES ({places}) RETURNING *", values).fetchone()
+    return connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places}) RETURNING *", values).fetchone()
 
 
 def test_running_it_again_changes_nothing_and_loses_nothing(database: Database, connection):
@@ -53,7 +56,9 @@ def test_running_it_again_changes_nothing_and_loses_nothing(database: Database, 
 
 def test_what_a_database_lacks_is_added(database: Database, connection):
     before = connection.execute(DEFINITIONS).fetchall()
-    connection.execute("DROP VIEW digit_statistics; DROP INDEX submissions_wrong")
+    connection.execute(
+        "DROP VIEW digit_statistics; DROP INDEX submissions_wrong, submissions_mislabelled, submissions_by_model"
+    )
     assert database.run("start").returncode == 0
     assert connection.execute(DEFINITIONS).fetchall() == before
 
@@ -107,3 +112,68 @@ def test_the_views_count_what_was_right(connection):
 def test_the_views_stand_an_empty_table(connection):
     assert connection.execute("SELECT accuracy_percent FROM prediction_accuracy").fetchone() == (None,)
     assert connection.execute("SELECT count(*), sum(submissions) FROM digit_statistics").fetchone() == (10, 0)
+
+
+MODEL = {"version": "cnn-1", "onnx": b"network", "sha256": bytes(32), "card": "{}", "verdict": '{"passed": true}'}
+PREDICTION = {
+    "created_at": "2026-01-01",
+    "model": "cnn-1",
+    "digit": 7,
+    "confidence": 0.9,
+    "unsure": False,
+    "milliseconds": 1.5,
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": ""},
+        {"onnx": None},
+        {"sha256": b"short"},
+        {"card": "[]"},
+        {"card": None},
+        {"verdict": "{}"},
+        {"verdict": "null"},
+        {"verdict": '{"passed": "yes"}'},
+        {"reference": [0] * 9, "reference_end": 1},
+        {"reference": [0] * 10},
+    ],
+)
+def test_model_that_cannot_be_is_refused(connection, wrong: dict):
+    with pytest.raises(psycopg.errors.IntegrityError):
+        insert_into(connection, "models", MODEL | wrong)
+
+
+def test_model_is_stored_once_by_version_and_by_network(connection):
+    insert_into(connection, "models", MODEL | {"verdict": None})
+    for again in ({"version": "cnn-2"}, {"sha256": b"1" * 32}):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            insert_into(connection, "models", MODEL | again)
+
+
+def test_only_a_model_that_is_there_is_promoted_and_then_it_stays(connection):
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        insert_into(connection, "promotions", {"model": "cnn-1", "previous": "cnn-0"})
+    insert_into(connection, "models", MODEL)
+    insert_into(connection, "promotions", {"model": "cnn-1", "previous": "cnn-0"})
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute("DELETE FROM models")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"digit": 10}, {"confidence": 1.1}, {"confidence": float("nan")}, {"milliseconds": -1}]
+)
+def test_prediction_that_cannot_be_is_refused(connection, wrong: dict):
+    insert_into(connection, "predictions", PREDICTION)
+    with pytest.raises(psycopg.errors.IntegrityError):
+        insert_into(connection, "predictions", PREDICTION | wrong)
+
+
+def test_database_of_an_older_version_gains_the_tables(database: Database, connection):
+    row = insert(connection)
+    before = connection.execute(DEFINITIONS).fetchall()
+    connection.execute("DROP TABLE promotions, models, predictions")
+    assert database.run("start").returncode == 0
+    assert connection.execute(DEFINITIONS).fetchall() == before
+    assert connection.execute("SELECT * FROM submissions").fetchall() == [row]

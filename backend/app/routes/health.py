@@ -7,7 +7,7 @@ from psycopg_pool import AsyncConnectionPool
 from app import store
 from app.database import Pool, connect
 from app.errors import DatabaseUnavailable
-from app.registry import Serving
+from app.registry import CurrentRegistry
 from app.schemas import Live, Part, Ready
 
 router = APIRouter(tags=["health"])
@@ -20,12 +20,12 @@ async def live() -> Live:
 
 
 @router.get("/health/ready", responses={503: {"model": Ready, "description": "Some part is not ready"}})
-async def ready(response: Response, model: Serving, pool: Pool) -> Ready:
+async def ready(response: Response, registry: CurrentRegistry, pool: Pool) -> Ready:
     """The state of each part."""
     database = await _database(pool)
     if not database.ready:
         response.status_code = 503
-    return Ready(ready=database.ready, model=Part(ready=True, detail=model.version), database=database)
+    return Ready(ready=database.ready, model=Part(ready=True, detail=registry.state), database=database)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

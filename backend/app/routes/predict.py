@@ -1,6 +1,7 @@
 """What the model reads in a picture, and why."""
 
 import base64
+import time
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -9,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import imaging
 from app.errors import BlankImage, BodyTooLarge, ImageTooLarge, MalformedImage, MissingImage, NotAnImage, responses
+from app.journal import Log
 from app.recognizer import Recognizer
 from app.registry import Serving
 from app.schemas import Explanation, Prediction
@@ -26,14 +28,17 @@ router = APIRouter(
 async def predict(
     sketch: Sketch,
     model: Serving,
+    log: Log,
     preview: bool = Query(False, description="also return the 28×28 picture that the model saw"),
 ) -> Prediction:
     """Read the digit in a picture: drawn, scanned or photographed, dark on light or light on dark.
 
     `curl --data-binary @seven.png -H 'Content-Type: image/png' localhost:8000/predict`
     """
+    start = time.perf_counter()
     image = imaging.prepare(sketch)
     prediction = _predict(model, image)
+    log.record(prediction, 1e3 * (time.perf_counter() - start))
     PREDICTIONS.labels(prediction.digit, prediction.unsure).inc()
     if preview:
         prediction.preview = _data_url(image)

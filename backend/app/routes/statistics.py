@@ -3,18 +3,20 @@
 from typing import Any
 
 from fastapi import APIRouter
+from psycopg import AsyncConnection
 
-from app import store
+from app import drift, store
 from app.database import Connection
 from app.errors import DatabaseUnavailable, responses
-from app.schemas import ConfidenceBin, DigitStatistics, Statistics
+from app.registry import Serving
+from app.schemas import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
 
 router = APIRouter(tags=["statistics"], responses=responses(DatabaseUnavailable))
 
 
 @router.get("/statistics")
-async def get_statistics(connection: Connection) -> Statistics:
-    """Accuracy overall, by digit, by confidence, by day and by model, and the confusion matrix."""
+async def get_statistics(connection: Connection, serving: Serving) -> Statistics:
+    """Accuracy overall, by digit, confidence, day and model, the confusion matrix, and how sure the answers were."""
     counts = await store.count_by_answer(connection)
     matrix = [[0] * 10 for _ in range(10)]
     for count in counts:
@@ -22,6 +24,8 @@ async def get_statistics(connection: Connection) -> Statistics:
             matrix[count["true_label"]][count["prediction"]] = count["submissions"]
     digits, correct = sum(map(sum, matrix)), sum(matrix[d][d] for d in range(10))
     total = sum(count["submissions"] for count in counts)
+    answers_by_day = await store.count_answers_by_day(connection)
+    answers, unsure_answers = sum(day.answers for day in answers_by_day), sum(day.unsure for day in answers_by_day)
     return Statistics(
         total=total,
         digits=digits,
@@ -34,7 +38,19 @@ async def get_statistics(connection: Connection) -> Statistics:
         confidence_bins=_bins(await store.count_by_confidence(connection)),
         by_day=await store.count_by_day(connection),
         by_model=await store.count_by_model(connection),
+        by_day_and_model=await store.count_by_day_and_model(connection),
+        answers=Answers(total=answers, unsure=unsure_answers, unsure_share=_share(unsure_answers, answers)),
+        answers_by_day=answers_by_day,
+        drift=await _drift(connection, serving.version),
     )
+
+
+async def _drift(connection: AsyncConnection, model: str) -> Drift:
+    reference, end = await store.find_reference(connection, model) or (None, 0)
+    latest = await store.count_latest_confidences(connection, model, end, drift.LATEST)
+    if reference is None:  # these are the first ones still
+        reference, latest = latest, [0] * 10
+    return drift.compare(reference, latest)
 
 
 def _digit_statistics(matrix: list[list[int]], digit: int) -> DigitStatistics:

@@ -2,15 +2,20 @@
 
 import base64
 import hashlib
+import logging
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import numpy as np
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
 from app import imaging, store
+from app.admin import AdminOnly, IsAdmin, SeesAll
 from app.database import Connection, Pool, connect
 from app.errors import (
+    AdminDisabled,
     BadCursor,
     BlankImage,
     BodyTooLarge,
@@ -23,17 +28,25 @@ from app.errors import (
     NotAllowed,
     NotAnImage,
     SubmissionNotFound,
+    TokenMissing,
+    WrongToken,
     responses,
 )
+from app.filters import Filters
 from app.registry import Serving
-from app.schemas import Label, Status, Submission, SubmissionPage
+from app.schemas import Change, Changed, ChangeOfMany, Deleted, Deletion, Label, Order, Submission, SubmissionPage
 from app.upload import to_sketch
+
+log = logging.getLogger("app")
 
 router = APIRouter(
     prefix="/submissions", tags=["submissions"], responses=responses(InvalidRequest, DatabaseUnavailable)
 )
 
 IdempotencyKey = Annotated[UUID | None, Header(description="a UUID that the client makes for each drawing")]
+
+WITH_TOKEN = responses(WrongToken, AdminDisabled)  # where a token may be sent
+ADMIN = {"dependencies": [AdminOnly], "responses": responses(TokenMissing, WrongToken, AdminDisabled)}
 
 
 @router.post("", status_code=201, responses=responses(MalformedImage, BodyTooLarge, ImageTooLarge, NotAnImage, BlankImage, MissingImage, InvalidRequest, KeyReused))  # fmt: skip  # noqa: E501
@@ -71,37 +84,55 @@ async def submit(
     return stored
 
 
-@router.get("", responses=responses(BadCursor))
+@router.get("", responses=responses(BadCursor, WrongToken, AdminDisabled))
 async def list_submissions(
     connection: Connection,
+    filters: Filters,
+    sees_all: SeesAll,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
-    digit: Annotated[Label | None, Query(description="what was meant")] = None,
-    predicted: Annotated[int | None, Query(ge=0, le=9, description="what was read")] = None,
-    correct: Annotated[bool | None, Query(description="whether that is the same")] = None,
-    status: Status | None = None,
-    model: Annotated[str | None, Query(pattern="^[ -~]*$", description="version of the model that read it")] = None,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before, in the same order")] = None,
+    order: Annotated[
+        Order, Query(description="`mislabelled`: those where the model disagrees, most confident first")
+    ] = "newest",
 ) -> SubmissionPage:
-    """Submissions, newest first, page by page."""
+    """Submissions, newest first or likeliest mislabelled first, page by page.
+
+    Where GALLERY is `approved`, only approved ones, unless the admin token is sent.
+    """
     items = await store.list_submissions(
         connection,
         limit + 1,  # one more tells whether there is another page
-        before=_parse_cursor(cursor) if cursor else None,
-        digit=digit.digit if digit else None,
-        not_a_digit=True if digit is Label.NOT_A_DIGIT else None,
-        predicted=predicted,
-        correct=correct,
-        status=status,
-        model=model,
+        order,
+        _parse_cursor(cursor, order) if cursor else None,
+        approved_only=None if sees_all else True,
+        **filters,
     )
     more = len(items) > limit
-    return SubmissionPage(items=items[:limit], next_cursor=_cursor(items[limit - 1]) if more else None)
+    return SubmissionPage(items=items[:limit], next_cursor=_cursor(items[limit - 1], order) if more else None)
 
 
-@router.get("/{submission_id}", responses=responses(SubmissionNotFound))
-async def get_submission(submission_id: UUID, connection: Connection) -> Submission:
-    """One submission."""
-    found = await store.find_submission(connection, submission_id)
+@router.patch("", **ADMIN)
+async def change_many(change: ChangeOfMany, connection: Connection) -> Changed:
+    """Give up to 200 submissions a new label, a new status or both, all at once or none of them."""
+    changed = await store.change_submissions(connection, change.ids, **change.columns)
+    log.info("admin: %s set for %s", change.columns, _listed(submission.id for submission in changed))
+    return Changed(changed=len(changed))
+
+
+@router.post("/delete", **ADMIN)
+async def delete_many(deletion: Deletion, connection: Connection) -> Deleted:
+    """Delete up to 200 submissions, all at once or none of them."""
+    deleted = await store.delete_submissions(connection, deletion.ids)
+    log.info("admin: %d deleted of %s", deleted, _listed(deletion.ids))
+    return Deleted(deleted=deleted)
+
+
+@router.get("/{submission_id}", responses=responses(SubmissionNotFound) | WITH_TOKEN)
+async def get_submission(
+    submission_id: UUID, connection: Connection, sees_all: SeesAll, idempotency_key: IdempotencyKey = None
+) -> Submission:
+    """One submission. Where GALLERY is `approved` and this one is not: with its `Idempotency-Key`, or the token."""
+    found = await store.find_submission(connection, submission_id, sees_all, idempotency_key)
     if found is None:
         raise SubmissionNotFound
     return found
@@ -110,31 +141,70 @@ async def get_submission(submission_id: UUID, connection: Connection) -> Submiss
 @router.get(
     "/{submission_id}/image",
     response_class=Response,
-    responses=responses(SubmissionNotFound) | {200: {"content": {"image/png": {}}, "description": "The sketch"}},
+    responses=responses(SubmissionNotFound)
+    | WITH_TOKEN
+    | {200: {"content": {"image/png": {}}, "description": "The sketch"}},
 )
-async def get_image(submission_id: UUID, connection: Connection) -> Response:
-    """The sketch: greyscale, at most 280×280."""
-    image = await store.find_image(connection, submission_id)
+async def get_image(
+    submission_id: UUID, connection: Connection, sees_all: SeesAll, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """The sketch: greyscale, at most 280×280. Shown to whom the submission is."""
+    image = await store.find_image(connection, submission_id, sees_all, idempotency_key)
     if image is None:
         raise SubmissionNotFound
     return Response(image, media_type="image/png", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
-@router.delete("/{submission_id}", status_code=204, responses=responses(NotAllowed, SubmissionNotFound))
-async def undo(submission_id: UUID, connection: Connection, idempotency_key: IdempotencyKey = None) -> None:
-    """Take a submission back: for whoever sends its `Idempotency-Key`, within 10 minutes."""
+@router.patch("/{submission_id}", **ADMIN | {"responses": ADMIN["responses"] | responses(SubmissionNotFound)})
+async def change_one(submission_id: UUID, change: Change, connection: Connection) -> Submission:
+    """Approve, reject or relabel a submission."""
+    changed = await store.change_submissions(connection, [submission_id], **change.columns)
+    if not changed:
+        raise SubmissionNotFound
+    log.info("admin: %s set for %s", change.columns, submission_id)
+    return changed[0]
+
+
+@router.delete(
+    "/{submission_id}", status_code=204, responses=responses(NotAllowed, WrongToken, AdminDisabled, SubmissionNotFound)
+)
+async def delete(
+    submission_id: UUID,
+    connection: Connection,
+    is_admin: IsAdmin,
+    sees_all: SeesAll,
+    idempotency_key: IdempotencyKey = None,
+) -> None:
+    """Delete a submission: with the admin token, or, within 10 minutes, as undo with its `Idempotency-Key`."""
+    if is_admin and await store.delete_submissions(connection, [submission_id]):
+        log.info("admin: %s deleted", submission_id)
+        return
     if idempotency_key and await store.delete_own_submission(connection, submission_id, idempotency_key):
         return
-    raise NotAllowed if await store.find_submission(connection, submission_id) else SubmissionNotFound
+    found = await store.find_submission(connection, submission_id, sees_all, idempotency_key)
+    raise NotAllowed if found else SubmissionNotFound
 
 
-def _cursor(last: Submission) -> str:
-    return base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode()
+def _listed(ids: Iterable[UUID]) -> str:
+    return ", ".join(map(str, ids)) or "none"
 
 
-def _parse_cursor(cursor: str) -> tuple[datetime, UUID]:
+def _cursor(last: Submission, order: Order) -> str:
+    place = last.created_at.isoformat() if order == "newest" else last.confidence
+    return base64.urlsafe_b64encode(f"{place} {last.id}".encode()).decode()
+
+
+def _parse_cursor(cursor: str, order: Order) -> tuple[datetime | float, UUID]:
+    """Where the page before ended. A time is no number, and the other way round: so the orders cannot be mixed up."""
     try:
-        created_at, submission_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        return datetime.fromisoformat(created_at), UUID(submission_id)
+        place, submission_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return datetime.fromisoformat(place) if order == "newest" else _confidence(place), UUID(submission_id)
     except ValueError as e:  # also what base64 and decode raise
         raise BadCursor from e
+
+
+def _confidence(text: str) -> float:
+    confidence = float(text)
+    if not 0 <= confidence <= 1:
+        raise ValueError(text)
+    return float(np.float32(confidence))  # as the database has it

@@ -76,7 +76,7 @@ def test_secrets_are_not_shown(nothing_set, monkeypatch):
     assert "hunter2" not in repr(Settings())
 
 
-@pytest.mark.parametrize(("name", "value"), [("DB_PORT", "many"), ("LOG_LEVEL", "loud")])
+@pytest.mark.parametrize(("name", "value"), [("DB_PORT", "many"), ("LOG_LEVEL", "loud"), ("GALLERY", "none")])
 def test_wrong_setting_is_refused_at_the_start(nothing_set, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.lower()):

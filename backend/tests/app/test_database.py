@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from httpx2 import Response
 
-from tests.calls import assert_problem, predict, submit
+from tests.calls import ADMIN, assert_problem, predict, submit
 from tests.conftest import free_port, serving
 from tests.drawings import seven
 from tests.service import Service
@@ -41,9 +41,13 @@ def assert_works_without_database(client) -> None:
         lambda: submit(client),
         lambda: client.get("/submissions"),
         lambda: client.get("/statistics"),
+        lambda: client.get("/promotions"),
         lambda: client.get(somewhere),
         lambda: client.get(f"{somewhere}/image"),
         lambda: client.delete(somewhere),
+        lambda: client.patch(somewhere, json={"status": "approved"}, headers=ADMIN),
+        lambda: client.get("/submissions/export", headers=ADMIN),
+        lambda: client.post("/submissions/import", content=b"PK", headers=ADMIN),
     ]
     with ThreadPoolExecutor(len(calls)) as people:
         (ready, _), *refused = answers = list(people.map(timed, calls))

@@ -40,6 +40,8 @@ def test_promised_routes_are_there():
     assert set(OPERATIONS) >= {
         "POST /predict", "POST /explain", "POST /submissions", "GET /submissions", "GET /submissions/{submission_id}",
         "GET /submissions/{submission_id}/image", "DELETE /submissions/{submission_id}", "GET /statistics",
+        "PATCH /submissions/{submission_id}", "PATCH /submissions", "POST /submissions/delete",
+        "GET /submissions/export", "POST /submissions/import", "GET /admin",
         "GET /models", "GET /health/live", "GET /health/ready", "GET /metrics",
     }  # fmt: skip
 
@@ -83,7 +85,8 @@ def test_every_answer_has_an_example(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in OPERATIONS if name.startswith(("POST", "GET /sub", "DEL", "GET /st"))]
+    "name",
+    [name for name in OPERATIONS if name.startswith(("POST", "PATCH", "DEL", "GET /sub", "GET /adm", "GET /st"))],
 )
 def test_every_error_is_documented_in_its_form(name):
     errors = {s: r for s, r in OPERATIONS[name]["responses"].items() if s.startswith(("4", "5"))}

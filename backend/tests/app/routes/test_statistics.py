@@ -1,9 +1,11 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.calls import insert, submit
-from tests.drawings import draw, encode
+from app.drift import psi
+from tests.calls import insert, predict, submit
+from tests.drawings import draw, encode, seven
 
 # label, prediction, confidence, unsure, status, model, when; the figures below are counted by hand
 ROWS = [
@@ -119,3 +121,106 @@ def test_statistics_follow_what_is_submitted(client):
     figures = client.get("/statistics").json()
     assert (figures["total"], figures["digits"], figures["correct"]) == (4, 3, 2)
     assert figures["confusion_matrix"][9][4] == 1
+
+
+def test_days_are_told_by_model_too(figures):
+    assert figures["by_day_and_model"] == [
+        {"day": "2026-01-02", "model": "a", "submissions": 3, "accuracy": pytest.approx(2 / 3)},
+        {"day": "2026-01-05", "model": "a", "submissions": 1, "accuracy": 1},
+        {"day": "2026-01-06", "model": "b", "submissions": 2, "accuracy": 0.5},
+    ]
+
+
+def test_latest_90_days_are_told_of_all_models(client, database):
+    for day in range(100):
+        for model in ("a", "b"):
+            insert(database, model=model, created_at=datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day))
+    found = client.get("/statistics").json()["by_day_and_model"]
+    assert (len(found), found[0]["day"], found[-1]["day"]) == (180, "2026-01-11", "2026-04-10")
+
+
+# --- answers ----------------------------------------------------------------------------------------
+
+
+def log_answers(database, model: str, bins: list[int], when: str = "2026-01-02T10:00:00Z", unsure_below: float = 0.5):
+    """As many answers as `bins` says, with a confidence in the middle of each tenth."""
+    for number, count in enumerate(bins):
+        confidence = number / 10 + 0.05
+        database.execute(
+            "INSERT INTO predictions (created_at, model, digit, confidence, unsure, milliseconds)"
+            " SELECT %s, %s, 7, %s, %s, 1 FROM generate_series(1, %s)",
+            [when, model, confidence, confidence < unsure_below, count],
+        )
+
+
+def refer(database, model: str, bins: list[int]) -> None:
+    """As the journal does after the first answers."""
+    database.execute(
+        "UPDATE models SET reference = %s, reference_end = (SELECT coalesce(max(id), 0) FROM predictions)"
+        " WHERE version = %s",
+        [bins, model],
+    )
+
+
+SURE = [0, 0, 0, 0, 0, 5, 10, 15, 20, 450]
+DOUBTFUL = [20, 20, 20, 30, 30, 40, 40, 50, 50, 200]
+
+
+def test_answers_are_counted_by_utc_day(client, database):
+    log_answers(database, "a", [1, 0, 0, 0, 0, 0, 0, 0, 0, 3], "2026-01-01T23:30:00-05:00")
+    log_answers(database, "b", [0, 0, 0, 2, 0, 0, 0, 0, 0, 2], "2026-01-03T00:00:00Z")
+    figures = client.get("/statistics").json()
+    assert figures["answers"] == {"total": 8, "unsure": 3, "unsure_share": pytest.approx(3 / 8)}
+    assert figures["answers_by_day"] == [
+        {"day": "2026-01-02", "answers": 4, "unsure": 1},
+        {"day": "2026-01-03", "answers": 4, "unsure": 2},
+    ]
+
+
+def test_no_answers_give_no_share(client):
+    figures = client.get("/statistics").json()
+    assert figures["answers"] == {"total": 0, "unsure": 0, "unsure_share": None}
+    assert figures["answers_by_day"] == []
+    assert figures["drift"]["psi"] is None
+    assert (figures["drift"]["answers"], figures["drift"]["reference"]) == (0, 0)
+
+
+def test_drift_compares_the_latest_answers_with_the_reference(client, database, model):
+    log_answers(database, model.version, SURE)
+    refer(database, model.version, SURE)
+    log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 0, 300])  # further back than the last 500
+    log_answers(database, "another", [500, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    log_answers(database, model.version, DOUBTFUL)
+    told = client.get("/statistics").json()["drift"]
+    assert told["psi"] == pytest.approx(psi(SURE, DOUBTFUL))
+    assert told["sentence"].startswith("Much change")
+    assert (told["answers"], told["reference"]) == (500, 500)
+
+
+def test_drift_goes_on_when_the_first_answers_were_deleted(client, database, model):
+    log_answers(database, model.version, SURE)
+    refer(database, model.version, SURE)
+    database.execute("DELETE FROM predictions")
+    log_answers(database, model.version, [20 * (count // 100) for count in SURE])  # 80 sure ones
+    assert client.get("/statistics").json()["drift"]["psi"] is None
+    log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 10, 10])
+    told = client.get("/statistics").json()["drift"]
+    assert told["psi"] == pytest.approx(psi(SURE, [0, 0, 0, 0, 0, 0, 0, 0, 10, 90]))
+    assert told["answers"] == 100
+
+
+def test_first_answers_are_counted_while_there_is_no_reference(client, database, model):
+    log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 30, 200])
+    told = client.get("/statistics").json()["drift"]
+    assert (told["psi"], told["answers"], told["reference"]) == (None, 0, 230)
+    assert "230 are there" in told["sentence"]
+
+
+def test_answers_of_predict_reach_the_statistics(client, model):
+    for _ in range(3):
+        predict(client, seven())
+    deadline = time.monotonic() + 5
+    while (figures := client.get("/statistics").json())["answers"]["total"] < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert figures["drift"]["reference"] == 3

@@ -1,30 +1,19 @@
 import base64
 import io
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from uuid import UUID, uuid4
 
 import pytest
 from PIL import Image
 
-from tests.calls import assert_problem, count, insert, predict, submit
+from tests.calls import ADMIN, assert_problem, count, insert, predict, submit, walk
 from tests.drawings import draw, encode, photo, seven
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def walk(client, limit: int, **filters) -> list[str]:
-    """The ids of all pages, in order."""
-    ids, cursor = [], None
-    while True:
-        page = client.get("/submissions", params={"limit": limit, **filters, **({"cursor": cursor} if cursor else {})})
-        assert page.status_code == 200, page.text
-        items, cursor = page.json()["items"], page.json()["next_cursor"]
-        assert len(items) == limit if cursor else len(items) <= limit
-        ids += [item["id"] for item in items]
-        if not cursor:
-            return ids
 
 
 def undo(client, submission_id: str | UUID, key: UUID | str | None = None):
@@ -268,31 +257,50 @@ FILTERS = [
     ({"correct": "false"}, lambda row: row["correct"] is False),
     ({"status": "pending"}, lambda row: row["status"] == "pending"),
     ({"status": "rejected"}, lambda row: row["status"] == "rejected"),
+    ({"unsure": "true"}, lambda row: row["unsure"]),
+    ({"unsure": "false"}, lambda row: not row["unsure"]),
     ({"model": "b-2"}, lambda row: row["model"] == "b-2"),
     ({"model": "%"}, lambda row: False),
     ({"digit": "3", "correct": "false", "model": "a-1"},
      lambda row: row["true_label"] == 3 and row["correct"] is False and row["model"] == "a-1"),
     ({"digit": "none", "correct": "true"}, lambda row: False),
+    ({"digit": "3", "predicted": "0"}, lambda row: row["true_label"] == 3 and row["prediction"] == 0),
+    ({"digit": "3", "predicted": "3"}, lambda row: row["true_label"] == 3 and row["prediction"] == 3),
+    ({"digit": "3", "predicted": "3", "correct": "false"}, lambda row: False),
+    ({"unsure": "true", "status": "approved", "model": "a-1"},
+     lambda row: row["unsure"] and row["status"] == "approved" and row["model"] == "a-1"),
     ({"digit": "3", "predicted": "0", "status": "approved"},
      lambda row: row["true_label"] == 3 and row["prediction"] == 0 and row["status"] == "approved"),
 ]  # fmt: skip
 
 
+def insert_of_each_kind(database) -> None:
+    dice = random.Random(0)
+    kinds = list(product((0, 3, None), (0, 3), ("pending", "approved", "rejected"), ("a-1", "b-2"), (False, True)))
+    for label, prediction, status, model, unsure in dice.sample(kinds, len(kinds)):
+        insert(database, true_label=label, prediction=prediction, status=status, model=model, unsure=unsure,
+               confidence=dice.choice([0.1, 0.9, dice.random()]))  # fmt: skip
+
+
 def test_filters_leave_what_they_name(client, database):
-    for label in (0, 3, None):
-        for prediction in (0, 3):
-            for status in ("pending", "approved", "rejected"):
-                for model in ("a-1", "b-2"):
-                    insert(database, true_label=label, prediction=prediction, status=status, model=model)
+    insert_of_each_kind(database)
     rows = database.execute("SELECT * FROM submissions ORDER BY created_at DESC, id DESC").fetchall()
     for filters, wanted in FILTERS:
         assert walk(client, 5, **filters) == [str(row["id"]) for row in rows if wanted(row)], filters
 
 
+def test_filters_leave_what_they_name_of_the_likeliest_mislabelled(client, database):
+    insert_of_each_kind(database)
+    rows = database.execute("SELECT * FROM submissions WHERE NOT correct ORDER BY confidence DESC, id DESC").fetchall()
+    for filters, wanted in FILTERS:
+        found = walk(client, 5, order="mislabelled", **filters)
+        assert found == [str(row["id"]) for row in rows if wanted(row)], filters
+
+
 @pytest.mark.parametrize(
     "query",
     [{"limit": 0}, {"limit": 101}, {"limit": "many"}, {"digit": 10}, {"predicted": 10}, {"predicted": "none"},
-     {"status": "deleted"}, {"correct": "perhaps"}],
+     {"status": "deleted"}, {"correct": "perhaps"}, {"unsure": "perhaps"}, {"order": "oldest"}],
     ids=str,
 )  # fmt: skip
 def test_bad_filter_is_refused(client, query):
@@ -321,3 +329,195 @@ def test_forged_cursor_breaks_nothing(client, when):
 def test_zero_byte_in_a_filter_is_no_server_error(client):
     response = client.get("/submissions", params={"model": "a\0b"})
     assert response.status_code in (200, 422)
+
+
+# --- likeliest mislabelled first --------------------------------------------------------------------
+
+
+def test_surest_disagreement_comes_first(client, database):
+    wrong = {confidence: insert(database, confidence=confidence, true_label=1) for confidence in (0.4, 0.99, 0.7)}
+    insert(database, confidence=1.0)
+    insert(database, confidence=1.0, true_label=None)
+    assert walk(client, 20, order="mislabelled") == [str(wrong[confidence]) for confidence in (0.99, 0.7, 0.4)]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_pages_of_mislabelled_hold_each_once(client, database, limit):
+    """Also those of the very same confidence, and of confidences that no decimal fraction says exactly."""
+    dice = random.Random(1)
+    for _ in range(30 if limit == 1 else 157):
+        confidence = dice.choice([0.9, 1.0, 0.0, 1 / 3, 1e-7, 0.1 + 0.2, dice.random()])
+        insert(database, confidence=confidence, true_label=1)
+    wanted = database.execute("SELECT id FROM submissions ORDER BY confidence DESC, id DESC").fetchall()
+    assert walk(client, limit, order="mislabelled") == [str(row["id"]) for row in wanted]
+
+
+def test_cursor_of_the_other_order_is_refused(client, database):
+    for confidence in (0.9, 0.5, 1.0, 0.0, 1e-5):
+        insert(database, confidence=confidence, true_label=1)
+    for order, other in (("newest", "mislabelled"), ("mislabelled", "newest")):
+        for limit in range(1, 5):
+            page = client.get("/submissions", params={"limit": limit, "order": order}).json()
+            query = {"cursor": page["next_cursor"], "order": other}
+            assert_problem(client.get("/submissions", params=query), 400, "BadCursor")
+
+
+@pytest.mark.parametrize("place", ["nan", "inf", "-inf", "1e400", "1e300", "-0.1", "1.1", "0,9", "", "2026-03-01"])
+def test_bad_cursor_of_mislabelled_is_refused(client, place):
+    query = {"cursor": encoded(f"{place} {uuid4()}"), "order": "mislabelled"}
+    assert_problem(client.get("/submissions", params=query), 400, "BadCursor")
+
+
+def test_forged_cursor_of_mislabelled_breaks_nothing(client):
+    for place in ("1e-60", "1e-45", "-0.0", "0.1e0", " 1", "1_0e-1"):
+        response = client.get("/submissions", params={"cursor": encoded(f"{place} {uuid4()}"), "order": "mislabelled"})
+        assert response.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("order", ["newest", "mislabelled"])
+def test_pages_hold_each_once_while_others_come_in(client, database, postgres, order):
+    """With every filter: each that was there at the start comes exactly once, whatever comes in meanwhile."""
+    insert_of_each_kind(database)
+    ended = threading.Event()
+
+    def others() -> None:
+        dice = random.Random(2)
+        with postgres.connect() as connection:
+            while not ended.is_set():
+                moment = datetime.now(UTC) - timedelta(seconds=dice.choice([0, 0, 5 * dice.random()]))
+                insert(connection, created_at=moment, true_label=dice.choice([0, 3, None]), model="a-1",
+                       prediction=dice.choice([0, 3]), confidence=dice.random(), unsure=dice.random() < 0.5,
+                       status=dice.choice(["pending", "approved", "rejected"]))  # fmt: skip
+                ended.wait(0.02)  # or the pages never end
+
+    with ThreadPoolExecutor(1) as people:
+        coming = people.submit(others)
+        try:
+            for filters, wanted in [({}, lambda row: True), *FILTERS]:
+                rows = database.execute("SELECT * FROM submissions").fetchall()
+                found = walk(client, 7, order=order, **filters)
+                assert len(set(found)) == len(found), filters
+                there = {
+                    str(row["id"]) for row in rows if wanted(row) and (order == "newest" or row["correct"] is False)
+                }
+                assert there <= set(found), filters
+        finally:
+            ended.set()
+        coming.result()
+
+
+# --- review -----------------------------------------------------------------------------------------
+
+
+def change(client, submission_id: UUID | str, **columns):
+    return client.patch(f"/submissions/{submission_id}", json=columns, headers=ADMIN)
+
+
+def test_submission_is_approved_and_relabelled(client, database):
+    stored = submit(client, seven(), "1").json()
+    changed = change(client, stored["id"], status="approved")
+    assert changed.status_code == 200
+    assert changed.json() == stored | {"status": "approved"}
+    changed = change(client, stored["id"], true_label="7").json()
+    assert changed == stored | {"status": "approved", "true_label": 7, "correct": True}
+    assert change(client, stored["id"], true_label="none", status="rejected").json() == stored | {
+        "status": "rejected", "true_label": None, "correct": None,
+    }  # fmt: skip
+    assert client.get(f"/submissions/{stored['id']}").json()["status"] == "rejected"
+
+
+def test_label_may_be_a_number(client, database):
+    assert change(client, insert(database), true_label=0).json()["true_label"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"true_label": None}, {"status": None}, {"true_label": "11"}, {"true_label": 7.0}, {"true_label": True},
+     {"true_label": ""}, {"status": "maybe"}, {"status": "approved", "true_label": None}, {"prediction": 7},
+     {"status": "approved", "label": "7"}, [], None, "approved"],
+    ids=str,
+)  # fmt: skip
+def test_bad_change_is_refused(client, database, body):
+    submission_id = insert(database)
+    for path, wanted in ((f"/submissions/{submission_id}", body), ("/submissions", body)):
+        if path == "/submissions" and isinstance(body, dict):
+            wanted = body | {"ids": [str(submission_id)]}
+        assert_problem(client.patch(path, json=wanted, headers=ADMIN), 422, "InvalidRequest")
+    row = database.execute("SELECT true_label, status FROM submissions").fetchone()
+    assert row == {"true_label": 7, "status": "pending"}
+
+
+def test_unknown_submission_cannot_be_changed(client):
+    assert_problem(change(client, uuid4(), status="approved"), 404, "SubmissionNotFound")
+    assert_problem(change(client, "7", status="approved"), 422, "InvalidRequest")
+
+
+def test_many_are_changed_at_once(client, database):
+    ids = [str(insert(database)) for _ in range(200)]
+    other = insert(database)
+    body = {"ids": ids, "status": "rejected", "true_label": "1"}
+    assert client.patch("/submissions", json=body, headers=ADMIN).json() == {"changed": 200}
+    rows = database.execute("SELECT id, status, true_label FROM submissions").fetchall()
+    assert {str(row["id"]) for row in rows if (row["status"], row["true_label"]) == ("rejected", 1)} == set(ids)
+    assert next(row for row in rows if row["id"] == other)["status"] == "pending"
+
+
+def test_those_that_are_not_there_do_not_count(client, database):
+    known = str(insert(database))
+    ids = [known, str(uuid4()), known, known.upper()]
+    assert client.patch("/submissions", json={"ids": ids, "status": "approved"}, headers=ADMIN).json() == {"changed": 1}
+    assert client.post("/submissions/delete", json={"ids": ids}, headers=ADMIN).json() == {"deleted": 1}
+    assert client.post("/submissions/delete", json={"ids": ids}, headers=ADMIN).json() == {"deleted": 0}
+
+
+def test_many_are_deleted_at_once(client, database):
+    ids = [str(insert(database)) for _ in range(200)]
+    other = str(insert(database))
+    assert client.post("/submissions/delete", json={"ids": ids}, headers=ADMIN).json() == {"deleted": 200}
+    assert walk(client, 10) == [other]
+
+
+@pytest.mark.parametrize("ids", [[], ["7"], "all", None, [str(uuid4())] * 201], ids=lambda ids: str(ids)[:20])
+def test_bad_ids_are_refused(client, database, ids):
+    insert(database)
+    assert_problem(client.post("/submissions/delete", json={"ids": ids}, headers=ADMIN), 422, "InvalidRequest")
+    body = {"ids": ids, "status": "approved"}
+    assert_problem(client.patch("/submissions", json=body, headers=ADMIN), 422, "InvalidRequest")
+    assert count(database) == 1
+
+
+@pytest.mark.parametrize("path", ["/submissions", "/submissions/delete"])
+def test_many_are_locked_in_one_order(client, database, postgres, path):
+    """By id, in whatever order they are named: so two who change the same ones at once wait, but not for each other."""
+    ids = sorted(insert(database) for _ in range(30))
+    body = {"ids": [str(each) for each in reversed(ids)]} | ({"status": "approved"} if path == "/submissions" else {})
+    method = "PATCH" if path == "/submissions" else "POST"
+    waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as person, postgres.connect() as other:
+        with other.transaction():
+            other.execute("SELECT FROM submissions WHERE id = %s FOR UPDATE", [ids[-1]])
+            change = person.submit(client.request, method, path, json=body, headers=ADMIN)
+            while not database.execute(waiting).fetchone()["n"]:
+                assert not change.done()
+            free = database.execute("SELECT id FROM submissions WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED", [ids])
+            assert free.fetchall() == []
+        assert change.result().json() in ({"changed": 30}, {"deleted": 30})
+
+
+def test_admin_deletes_any_submission(client, database):
+    old = insert(database, created_at=NOON)
+    response = client.delete(f"/submissions/{old}", headers=ADMIN)
+    assert (response.status_code, response.content) == (204, b"")
+    assert count(database) == 0
+    assert_problem(client.delete(f"/submissions/{old}", headers=ADMIN), 404, "SubmissionNotFound")
+
+
+def test_what_was_changed_is_in_the_log(client, database, caplog):
+    first, second = insert(database), insert(database)
+    with caplog.at_level("INFO", "app"):
+        change(client, first, status="approved")
+        client.post("/submissions/delete", json={"ids": [str(second)]}, headers=ADMIN)
+        client.delete(f"/submissions/{first}", headers=ADMIN)
+    assert f"admin: {{'status': 'approved'}} set for {first}" in caplog.messages
+    assert f"admin: 1 deleted of {second}" in caplog.messages
+    assert f"admin: {first} deleted" in caplog.messages

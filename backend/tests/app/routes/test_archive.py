@@ -1,0 +1,281 @@
+import csv
+import io
+import random
+import threading
+import time
+import zipfile
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from app.routes.archive import AT_ONCE
+from tests.app.test_archive import bomb, edited, good, zipped
+from tests.calls import ADMIN, assert_problem, count, insert, submit, walk
+from tests.drawings import draw, encode, seven
+from tests.service import Service
+
+# what the ZIP holds of a submission; not who sent it
+KEPT = """
+    SELECT id, created_at, image, prediction, confidence::float8, unsure, probabilities::float8[], model, true_label,
+           correct, status
+    FROM submissions ORDER BY id
+"""
+
+
+def export(client, **filters):
+    response = client.get("/submissions/export", params=filters, headers=ADMIN)
+    assert response.status_code == 200, response.text
+    return response
+
+
+def bring(client, data: bytes, **how):
+    return client.post("/submissions/import", content=data, headers=ADMIN | how)
+
+
+def rows(database) -> list[dict]:
+    return database.execute(KEPT).fetchall()
+
+
+def insert_all_kinds(database, number: int) -> None:
+    """Fractions that no decimal says exactly, moments to the microsecond, every label and status."""
+    dice = random.Random(number)
+    for _ in range(number):
+        odd = [0.0, 1.0, 1 / 3, 0.1, 1e-45, 1.17549435e-38, 0.1 + 0.2, *[dice.random() for _ in range(5)]]
+        insert(
+            database, image=encode(draw(dice.randrange(10), size=0.4 + 0.3 * dice.random())),
+            model=dice.choice(["a-1", "b 2", '"c",3']),
+            created_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=dice.randrange(10**13)),
+            true_label=dice.choice([None, *range(10)]), prediction=dice.randrange(10), unsure=dice.random() < 0.3,
+            status=dice.choice(["pending", "approved", "rejected"]), confidence=dice.choice(odd),
+            probabilities=dice.sample(odd, 10), idempotency_key=uuid4(),
+        )  # fmt: skip
+
+
+# --- export -----------------------------------------------------------------------------------------
+
+
+def test_export_holds_every_sketch_and_its_labels(client, database):
+    ids = [submit(client, encode(draw(digit)), str(digit)).json()["id"] for digit in (3, 1, 4)]
+    response = export(client)
+    assert response.headers["content-type"] == "application/zip"
+    assert (
+        response.headers["content-disposition"]
+        == f'attachment; filename="submissions-{datetime.now(UTC):%Y-%m-%d}.zip"'
+    )
+    file = zipfile.ZipFile(io.BytesIO(response.content))
+    assert file.namelist() == ["labels.csv", *[f"sketches/{each}.png" for each in reversed(ids)]]  # newest first
+    for row in csv.DictReader(io.StringIO(file.read("labels.csv").decode())):
+        stored = client.get(f"/submissions/{row['id']}").json()
+        assert file.read(row["file"]) == client.get(f"/submissions/{row['id']}/image").content
+        assert datetime.fromisoformat(row["created_at"]) == datetime.fromisoformat(stored["created_at"])
+        assert [float(row[f"p{digit}"]) for digit in range(10)] == stored["probabilities"]
+        assert (int(row["true_label"]), row["status"], row["model"]) == (
+            stored["true_label"], stored["status"], stored["model"],
+        )  # fmt: skip
+
+
+def test_export_leaves_out_what_the_filters_do(client, database):
+    insert_all_kinds(database, 60)
+    for filters in ({"status": "approved"}, {"digit": "none"}, {"correct": "false"}, {"unsure": "true"},
+                    {"model": "a-1", "status": "pending"}, {"predicted": "3"},
+                    {"digit": "3", "status": "rejected"}):  # fmt: skip
+        names = zipfile.ZipFile(io.BytesIO(export(client, **filters).content)).namelist()
+        assert names[1:] == [f"sketches/{each}.png" for each in walk(client, 50, **filters)], filters
+
+
+def test_export_of_nothing_is_an_archive(client, database):
+    assert zipfile.ZipFile(io.BytesIO(export(client).content)).namelist() == ["labels.csv"]
+
+
+@pytest.mark.parametrize("query", [{"digit": 10}, {"status": "deleted"}, {"model": "a\0b"}], ids=str)
+def test_bad_filter_is_refused(client, query):
+    assert_problem(client.get("/submissions/export", params=query, headers=ADMIN), 422, "InvalidRequest")
+
+
+def test_export_holds_one_moment(postgres, database):
+    """However long it takes, and whatever happens meanwhile."""
+    large = seven() + bytes(100_000)  # more than what waits on the way
+    before = {str(insert(database, image=large)) for _ in range(150)}
+    with Service(postgres.environment) as service:
+        with service.client.stream("GET", "/submissions/export", headers=ADMIN) as response:
+            pieces = response.iter_raw()
+            data = next(pieces)
+            database.execute("DELETE FROM submissions")
+            for _ in range(150):
+                insert(database, image=large)
+            data += b"".join(pieces)
+        file = zipfile.ZipFile(io.BytesIO(data))
+        labels = csv.DictReader(io.StringIO(file.read("labels.csv").decode()))
+        assert {row["id"] for row in labels} == before
+        assert {name[9:-4] for name in file.namelist()[1:]} == before
+        assert file.testzip() is None
+
+
+def test_export_that_nobody_takes_to_the_end_leaves_nothing_behind(postgres, database):
+    for _ in range(150):
+        insert(database, image=seven() + bytes(100_000))
+    exporting = "SELECT count(*) AS n FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()"
+    with Service(postgres.environment) as service:
+        with service.client.stream("GET", "/submissions/export", headers=ADMIN) as response:
+            next(response.iter_raw())
+            assert database.execute(exporting).fetchone()["n"] == 1
+        deadline = time.monotonic() + 5
+        while database.execute(exporting).fetchone()["n"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert len(export(service.client).content) > 15_000_000
+        service.stop()
+        assert "Traceback" not in service.log
+        assert "never awaited" not in service.log
+
+
+def test_export_that_breaks_off_is_no_archive(postgres, database):
+    """The client notices; the service goes on."""
+    for _ in range(150):
+        insert(database, image=seven() + bytes(100_000))
+    with Service(postgres.environment) as service:
+        with service.client.stream("GET", "/submissions/export", headers=ADMIN) as response:
+            pieces = response.iter_raw()
+            data = next(pieces)
+            database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL"
+                             " AND pid <> pg_backend_pid()")  # fmt: skip
+            with pytest.raises(httpx2.TransportError):
+                data += b"".join(pieces)
+        assert_problem(bring(service.client, data), 422, "BadArchive")
+        assert len(export(service.client).content) > 15_000_000
+
+
+def test_many_exports_leave_connections_for_others(postgres, database):
+    """Each reads by a connection of its own: those of the pool are for whoever is quick."""
+    for _ in range(100):
+        insert(database, image=seven() + bytes(100_000))
+    with Service(postgres.environment) as service:
+        started = [service.client.build_request("GET", "/submissions/export", headers=ADMIN) for _ in range(10)]
+        responses = [service.client.send(request, stream=True) for request in started]
+        assert service.client.get("/submissions").status_code == 200
+        for response in responses:
+            response.close()
+
+
+# --- there and back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_form", [False, True], ids=["body", "form"])
+def test_export_deleted_and_imported_is_the_same_to_the_byte(client, database, as_form):
+    insert_all_kinds(database, 2 * AT_ONCE + 37)
+    before, data = rows(database), export(client).content
+    database.execute("DELETE FROM submissions")
+    if as_form:
+        files = {"file": ("sketches.zip", data, "application/zip")}
+        response = client.post("/submissions/import", files=files, headers=ADMIN)
+    else:
+        response = bring(client, data, **{"Content-Type": "application/zip"})
+    assert response.status_code == 200, response.text
+    assert response.json() == {"imported": len(before), "skipped": 0}
+    assert rows(database) == before
+    assert export(client).content == data
+    assert bring(client, data).json() == {"imported": 0, "skipped": len(before)}
+    assert rows(database) == before
+
+
+def test_what_is_there_stays_as_it_is(client, database):
+    insert_all_kinds(database, 20)
+    before, data = rows(database), export(client).content
+    ids = [row["id"] for row in before]
+    database.execute("DELETE FROM submissions WHERE id = ANY(%s)", [ids[:5]])
+    database.execute("UPDATE submissions SET true_label = 9, status = 'pending' WHERE id = %s", [ids[7]])
+    changed = next(row for row in rows(database) if row["id"] == ids[7])
+    assert bring(client, data).json() == {"imported": 5, "skipped": 15}
+    assert rows(database) == [changed if row["id"] == ids[7] else row for row in before]
+
+
+def test_imported_ones_have_nobody_s_key(client, database):
+    """It is in no export: whoever has the ZIP could undo what others sent, and see what is not shown."""
+    key = uuid4()
+    stored = submit(client, key=key).json()
+    data = export(client).content
+    assert str(key).encode() not in data
+    client.delete(f"/submissions/{stored['id']}", headers=ADMIN)
+    bring(client, data)
+    assert client.get(f"/submissions/{stored['id']}").json() == stored
+    refused = client.delete(f"/submissions/{stored['id']}", headers={"Idempotency-Key": str(key)})
+    assert_problem(refused, 403, "NotAllowed")
+
+
+def test_same_import_twice_at_once_is_stored_once(postgres, database):
+    insert_all_kinds(database, 300)
+    with Service(postgres.environment) as service:
+        before, data = rows(database), export(service.client).content
+        database.execute("DELETE FROM submissions")
+        answers = []
+        people = [threading.Thread(target=lambda: answers.append(bring(service.client, data))) for _ in range(3)]
+        for each in people:
+            each.start()
+        for each in people:
+            each.join()
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+    assert sum(answer.json()["imported"] for answer in answers) == 300
+    assert rows(database) == before
+
+
+def test_import_is_in_the_log(client, database, caplog):
+    data = zipped(good())
+    with caplog.at_level("INFO", "app"):
+        bring(client, data)
+    assert "admin: 3 imported, 0 were there" in caplog.messages
+
+
+# --- refused ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no ZIP", edited("status", "maybe", 3), edited("file", "sketches/7.png"), zipped(good())[:-100], bomb()[0],
+     edited("confidence", "1e-60"), edited("p0", "1e-60")],
+    ids=["nothing", "text", "bad row", "no file", "cut", "bomb", "too small", "a probability too small"],
+)  # fmt: skip
+def test_bad_archive_is_refused_and_nothing_is_stored(client, database, data):
+    for response in (
+        bring(client, data),
+        client.post("/submissions/import", files={"file": ("a.zip", data)}, headers=ADMIN),
+    ):
+        assert_problem(response, 422, "BadArchive")
+    assert count(database) == 0
+
+
+def test_one_bad_row_at_the_end_keeps_all_out(client, database):
+    insert_all_kinds(database, 3 * AT_ONCE)
+    with zipfile.ZipFile(io.BytesIO(export(client).content)) as file:
+        files = {name: file.read(name) for name in file.namelist()}
+    database.execute("DELETE FROM submissions")
+    last = list(files)[-1]
+    assert_problem(bring(client, zipped(files | {last: b"damaged"})), 422, "BadArchive")
+    assert count(database) == 0
+    refused = bring(client, zipped(files | {last: encode(draw(1), "JPEG")}))
+    assert f"row {3 * AT_ONCE + 1}" in refused.json()["detail"]
+    assert bring(client, zipped(files)).json() == {"imported": 3 * AT_ONCE, "skipped": 0}
+
+
+def test_form_without_a_file_is_refused(client):
+    for fields in ({"data": {"other": "field"}, "files": {"another": b"PK"}}, {"files": {"other": b"PK"}}):
+        assert_problem(client.post("/submissions/import", headers=ADMIN, **fields), 422, "BadArchive")
+
+
+def test_archive_may_be_ten_times_as_large_as_a_picture(postgres, database):
+    """At most 100 MB, over the wire; and nobody without the token may send so much."""
+    files = good()
+    padding = {f"other/{n}": random.Random(n).randbytes(1_000_000) for n in range(30)}
+    with Service(postgres.environment) as service:
+        assert bring(service.client, zipped(files | padding, zipfile.ZIP_STORED)).json()["imported"] == 3
+        too_much = (bytes(1_000_000) for _ in range(120))
+        assert_problem(bring(service.client, too_much), 413, "BodyTooLarge")
+        announced = bring(service.client, bytes(101_000_000))
+        assert_problem(announced, 413, "BodyTooLarge")
+        assert "100 MB" in announced.json()["detail"]
+        refused = service.client.post("/submissions/import", content=zipped(files | padding, zipfile.ZIP_STORED))
+        assert_problem(refused, 401, "TokenMissing")
+        other = service.client.post("/predict", content=bytes(11_000_000), headers={"Content-Type": "image/png"})
+        assert "10 MB" in other.json()["detail"]
+        assert count(database) == 3

@@ -1,0 +1,74 @@
+import math
+
+import pytest
+
+from app.drift import compare, psi
+
+EVEN = [50] * 10
+SURE = [0, 0, 0, 0, 0, 5, 10, 15, 20, 450]
+
+
+def test_same_shares_have_no_index():
+    assert psi(SURE, SURE) == 0
+    assert psi(EVEN, [10] * 10) == pytest.approx(0)
+
+
+def test_index_is_what_the_formula_gives_by_hand():
+    """(0.6 − 0.8) ln(0.6/0.8) + (0.4 − 0.2) ln(0.4/0.2) = 0.2 ln(4/3) + 0.2 ln 2 = 0.19617."""
+    assert psi([80, 20], [60, 40]) == pytest.approx(0.2 * math.log(4 / 3) + 0.2 * math.log(2))
+    assert psi([80, 20], [60, 40]) == pytest.approx(0.19617, abs=5e-6)
+    # ten bins: (0.2 − 0.1) ln 2 in one, (0 − 0.1) ln(0.0005/0.1) in another, whose floor is half of 1000
+    latest = [200, *[100] * 8, 0]
+    assert psi([100] * 10, latest) == pytest.approx(0.1 * math.log(2) + (0.1 - 0.0005) * math.log(200), rel=1e-9)
+
+
+def test_index_does_not_depend_on_which_came_first():
+    assert psi(EVEN, SURE) == pytest.approx(psi(SURE, EVEN))
+
+
+def test_bin_empty_in_both_changes_nothing():
+    assert psi([80, 20, 0], [60, 40, 0]) == pytest.approx(psi([80, 20], [60, 40]))
+
+
+def test_single_answer_in_an_empty_bin_is_no_change():
+    latest = SURE.copy()
+    latest[0], latest[9] = 1, 449
+    assert psi(SURE, latest) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("latest", "low", "high", "begins"),
+    [
+        (SURE, 0, 0.1, "No change:"),
+        ([0, 0, 0, 0, 0, 7, 12, 18, 23, 440], 0, 0.1, "No change:"),
+        ([0, 0, 0, 5, 10, 10, 15, 25, 35, 400], 0.1, 0.25, "Some change: the model is less sure"),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 5, 495], 0.1, 0.25, "Some change: the model is surer"),
+        ([20, 20, 20, 30, 30, 40, 40, 50, 50, 200], 0.25, 5, "Much change: the model is less sure"),
+    ],
+)
+def test_index_is_told_in_words(latest, low, high, begins):
+    told = compare(SURE, latest)
+    assert low <= told.psi < high
+    assert told.sentence.startswith(begins)
+    assert (told.answers, told.reference) == (500, 500)
+
+
+def test_what_may_be_luck_is_not_called_a_change():
+    """An index of 0.16 means something of 500 answers, not of 100."""
+    few, many = [0, 0, 0, 1, 2, 2, 3, 5, 7, 80], [0, 0, 0, 5, 10, 10, 15, 25, 35, 400]
+    assert 0.1 < compare(SURE, few).psi < 0.25
+    assert "may be luck" in compare(SURE, few).sentence
+    assert compare(SURE, many).sentence.startswith("Some change:")
+
+
+@pytest.mark.parametrize(("reference", "latest"), [([0] * 10, [0] * 10), ([49] * 10, [0] * 10), (EVEN, [9] * 10)])
+def test_too_few_answers_say_that_there_are_too_few(reference, latest):
+    told = compare(reference, latest)
+    assert told.psi is None
+    assert told.sentence.startswith("Too early to tell")
+    assert f"{sum(reference)} are there" in told.sentence
+    assert f"{sum(latest)} are there" in told.sentence
+
+
+def test_hundred_answers_are_enough():
+    assert compare(EVEN, [10] * 10).psi == pytest.approx(0)

@@ -1,0 +1,273 @@
+"""Which model serves, in one backend and in several, while promotions come in and the database comes and goes."""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from threading import Event
+from typing import Any
+
+import httpx2
+import pytest
+
+from app import registry
+from app.store import NewModel
+from tests.calls import predict
+from tests.conftest import free_port, serving
+from tests.drawings import seven
+from tests.models import RUINOUS, candidate, promote, store_model
+from tests.service import Service
+
+NOTICED_WITHIN_S = 5
+
+
+def serves(client) -> str:
+    """The version that answers."""
+    return predict(client, seven()).json()["model"]
+
+
+def state(client) -> dict:
+    return client.get("/health/ready").json()["model"]
+
+
+def seconds_until(true: Callable[[], bool], patience_s: float = 10) -> float:
+    start = time.monotonic()
+    while not true():
+        assert time.monotonic() - start < patience_s, "in vain"
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+def write_promotion(database, version: str, previous: str = "before") -> None:
+    """As another backend would."""
+    database.execute("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [version, previous])
+
+
+@pytest.fixture
+def environment(postgres) -> dict[str, str]:
+    return postgres.environment
+
+
+# --- several backends -------------------------------------------------------------------------------
+
+
+def test_promotion_is_noticed_by_another_backend_and_so_is_the_rollback(environment, database, model):
+    versions = [store_model(database, candidate(seed)) for seed in (1, 2)]
+    with Service(environment) as other, serving(environment) as client:
+        for version in (*versions, versions[0], model.version):
+            assert promote(client, version).status_code == 201
+            assert serves(client) == version  # here at once
+            assert seconds_until(lambda: serves(other.client) == version) < NOTICED_WITHIN_S  # noqa: B023
+            assert state(other.client) == {"ready": True, "detail": version}
+        other.stop()
+        assert other.log.count("in place of") == 4
+
+
+def test_model_that_was_promoted_serves_from_the_first_answer(environment, database, monkeypatch):
+    monkeypatch.setattr(registry, "FIRST_LOOK_S", 20)  # the machine may be busy
+    version = store_model(database, candidate(1))
+    write_promotion(database, version)
+    with serving(environment) as client:
+        assert serves(client) == version
+
+
+def test_database_without_promotions_again_means_the_model_in_the_image(environment, database, model):
+    version = store_model(database, candidate(1))
+    write_promotion(database, version)
+    with serving(environment) as client:
+        seconds_until(lambda: serves(client) == version)
+        database.execute("DELETE FROM promotions")
+        assert seconds_until(lambda: serves(client) == model.version) < NOTICED_WITHIN_S
+
+
+# --- a model that must not serve --------------------------------------------------------------------
+
+
+def flipped(onnx: bytes) -> bytes:
+    """One bit of it is wrong, in the middle of the weights."""
+    damaged = bytearray(onnx)
+    damaged[len(onnx) // 2] ^= 1
+    return bytes(damaged)
+
+
+BAD = {
+    "a flipped bit": (lambda: candidate(3, onnx=flipped(candidate(3).onnx)), "damaged"),
+    "cut off": (lambda: candidate(3, onnx=candidate(3).onnx[:1000]), "damaged"),
+    "another's sha256": (lambda: candidate(3, sha256=candidate(4).sha256), "damaged"),
+    "another's card": (lambda: candidate(3, card=candidate(4).card), "does not load"),
+    "a card without a temperature": (lambda: with_card(temperature=None), "not numbers"),
+    "a card without a threshold": (lambda: with_card(unsure_below=None), "does not load"),
+    "a card of another version": (lambda: with_card(version="x"), "another model's"),
+    "no network": (lambda: no_network(), "does not load"),
+    "ruined weights": (lambda: candidate(3, RUINOUS), "Of ten clear digits it reads"),
+}
+
+
+def with_card(**changes: Any) -> NewModel:
+    return candidate(3, card=candidate(3).card | changes)
+
+
+def no_network() -> NewModel:
+    """Not ONNX, but its sha256 is right everywhere."""
+    data = b"not a network"
+    sha256 = hashlib.sha256(data)
+    card = {**candidate(3).card, "sha256": sha256.hexdigest()}
+    return candidate(3, onnx=data, sha256=sha256.digest(), card=card)
+
+
+@pytest.fixture(scope="module")
+def token_client(postgres):
+    """One application for many promotions, that looks more often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "POLL_S", 0.2)
+        with serving(postgres.environment) as client:
+            yield client
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_model_is_refused_and_the_old_one_goes_on(token_client, database, bad):
+    make, why = BAD[bad]
+    good = store_model(database, candidate(1))
+    write_promotion(database, good)
+    seconds_until(lambda: state(token_client)["detail"] == good)
+    version = store_model(database, make())
+    write_promotion(database, version, good)
+    assert seconds_until(lambda: "refused" in state(token_client)["detail"]) < NOTICED_WITHIN_S
+    told = token_client.get("/health/ready")
+    assert told.status_code == 200
+    assert told.json()["ready"] is told.json()["model"]["ready"] is True
+    assert told.json()["model"]["detail"].startswith(f"{good}; {version} was promoted, but is refused: ")
+    assert why in told.json()["model"]["detail"]
+    assert serves(token_client) == good
+
+    other = store_model(database, candidate(2))
+    write_promotion(database, other, version)
+    assert seconds_until(lambda: serves(token_client) == other) < NOTICED_WITHIN_S
+    assert state(token_client)["detail"] == other
+
+
+def test_refusal_is_logged_once_with_its_cause(environment, database):
+    version = store_model(database, candidate(3, onnx=flipped(candidate(3).onnx)))
+    write_promotion(database, version)
+    with Service(environment) as service:
+        seconds_until(lambda: "refused" in state(service.client)["detail"])
+        time.sleep(4.5)  # two more looks
+        service.stop()
+        assert service.log.count("refused") == service.log.count("ERROR") == 1
+        assert version in service.log
+
+
+def test_repaired_model_serves_after_a_restart(environment, database, model):
+    right = candidate(3)
+    version = store_model(database, candidate(3, onnx=flipped(right.onnx)))
+    write_promotion(database, version)
+    with serving(environment) as client:
+        seconds_until(lambda: "refused" in state(client)["detail"])
+        assert serves(client) == model.version
+        database.execute("UPDATE models SET onnx = %s WHERE version = %s", [right.onnx, version])
+    with serving(environment) as client:
+        seconds_until(lambda: serves(client) == version)
+
+
+# --- the database comes and goes --------------------------------------------------------------------
+
+
+def test_model_that_ships_is_registered_when_the_database_comes(postgres, environment, database, model):
+    version = store_model(database, candidate(1))
+    write_promotion(database, version)
+    database.execute("DELETE FROM models WHERE version = %s", [model.version])
+    postgres.stop()
+    try:
+        with Service(environment) as service:
+            assert serves(service.client) == model.version
+            postgres.start()
+            assert seconds_until(lambda: serves(service.client) == version) < 10
+            with postgres.connect() as again:
+                query = "SELECT onnx, weights, sha256, card, verdict FROM models WHERE version = %s"
+                seconds_until(lambda: again.execute(query, [model.version]).fetchone() is not None)
+                row = again.execute(query, [model.version]).fetchone()
+    finally:
+        postgres.start()
+    assert row["sha256"].hex() == model.card["sha256"]
+    assert row["card"] == model.card
+    assert row["verdict"] is None
+    assert len(row["onnx"]) > 1_000_000 < len(row["weights"])
+
+
+def test_database_that_goes_leaves_the_promoted_model_and_comes_back_unnoticed(postgres, environment, database):
+    version, next_one = (store_model(database, candidate(seed)) for seed in (1, 2))
+    write_promotion(database, version)
+    with serving(environment) as client:
+        postgres.stop()
+        try:
+            time.sleep(3)
+            assert serves(client) == version
+        finally:
+            postgres.start()
+        with postgres.connect() as again:
+            write_promotion(again, next_one, version)
+        assert seconds_until(lambda: serves(client) == next_one) < 10
+
+
+def test_absent_database_does_not_fill_the_log_nor_hold_up_the_start(environment):
+    start = time.monotonic()
+    with Service(environment | {"DB_PORT": str(free_port())}) as service:
+        predict(service.client, seven())
+        assert time.monotonic() - start < 10
+        time.sleep(9)
+        assert service.stop() < 5
+        assert service.log.count("WARNING") <= 3
+        assert len(service.log.splitlines()) < 15
+        assert "Traceback" not in service.log
+
+
+def test_database_without_the_tables_is_waited_for(environment, database, model):
+    version = store_model(database, candidate(1))
+    write_promotion(database, version)
+    database.execute("ALTER SCHEMA public RENAME TO away")
+    try:
+        with serving(environment) as client:
+            assert serves(client) == model.version
+            database.execute("ALTER SCHEMA away RENAME TO public")
+            assert seconds_until(lambda: serves(client) == version) < NOTICED_WITHIN_S
+    finally:
+        if database.execute("SELECT to_regnamespace('away') AS away").fetchone()["away"]:
+            database.execute("ALTER SCHEMA away RENAME TO public")
+
+
+# --- while people ask -------------------------------------------------------------------------------
+
+CLIENTS, EACH_PER_S = 8, 25
+
+
+def ask(url: str, enough: Event) -> list[tuple[int, str, int]]:
+    """What one client gets, 25 times a second: status, model and digit, in order."""
+    picture, answers, next_at = seven(), [], time.monotonic()
+    with httpx2.Client(base_url=url, timeout=10) as client:
+        while not enough.wait(max(next_at - time.monotonic(), 0)):
+            next_at += 1 / EACH_PER_S
+            answer = predict(client, picture)
+            answers.append((answer.status_code, answer.json()["model"], answer.json()["digit"]))
+    return answers
+
+
+def test_promotions_under_load_lose_no_request_and_switch_once(environment, database, model):
+    versions = [store_model(database, candidate(seed)) for seed in (1, 2, 3)]
+    enough = Event()
+    with Service(environment) as service, ThreadPoolExecutor(CLIENTS) as people:
+        start = time.monotonic()
+        asking = [people.submit(ask, str(service.client.base_url), enough) for _ in range(CLIENTS)]
+        for version in versions:
+            time.sleep(1)
+            assert promote(service.client, version).status_code == 201
+        time.sleep(0.5)
+        enough.set()
+        answers, seconds = [asked.result() for asked in asking], time.monotonic() - start
+    everything = [answer for asked in answers for answer in asked]
+    assert Counter(status for status, _, _ in everything) == {200: len(everything)}
+    assert {digit for _, _, digit in everything} == {7}
+    for asked in answers:
+        assert [version for version, _ in groupby(version for _, version, _ in asked)] == [model.version, *versions]
+    assert len(everything) > 0.2 * CLIENTS * EACH_PER_S * seconds  # all of them, unless the machine is busy
