@@ -25,12 +25,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from training import export, plots
 from training.architectures import ARCHITECTURES
-from training.augmentation import augment
+from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
-from training.data import NO_DIGIT, NOTHING, Digits, Settings, as_input, load_mnist, mnist_directory, split
-from training.evaluation import as_text, fit_temperature, report
+from training.data import NO_DIGIT, Digits, Settings, load_mnist, mnist_directory, split
+from training.evaluation import as_text, report
 from training.loop import fit, predict
-from training.strokes import make_digits, make_others
+from training.strokes import make_drawn
 
 log = logging.getLogger("train")
 
@@ -43,7 +43,8 @@ def main() -> None:
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
     train, held_out = split(load_mnist(args.data, train=True), config.held_out)
-    drawn, held_out_drawn = make_drawn(config, share=len(held_out) / len(train))
+    log.info("drawing %d digits and %d other things", config.strokes, config.others)
+    drawn, held_out_drawn = make_drawn(config.strokes, config.others, config.seed, share=len(held_out) / len(train))
     validation = held_out + held_out_drawn
     log.info(
         "%d pictures of MNIST and %d drawn to train on, %d to validate on", len(train), len(drawn), len(validation)
@@ -90,12 +91,13 @@ def main() -> None:
 
 def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
+    add_options(parser, Config())
+    parser.add_argument("--fast", action="store_true", help="a minute and a half, for trying things out")
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/default"), help="folder for what is trained")
     parser.add_argument("--plots", type=Path, default=Path("plots/default"), help="folder for plots and test report")
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")
-    config, args = from_options(parser)
+    config, args = from_options(parser, Config())
     args.plots.mkdir(parents=True, exist_ok=True)
     args.model_path.mkdir(parents=True, exist_ok=True)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
@@ -114,35 +116,6 @@ def pick_device(no_cuda: bool) -> torch.device:
     if not no_cuda and torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
-
-
-def make_drawn(config: Config, share: float) -> tuple[Digits, Digits]:
-    """(training, validation): digits and other things drawn here; for validation `share` as many, not the same ones."""
-    log.info("drawing %d digits and %d other things", config.strokes, config.others)
-    drawn, held_out = NOTHING, NOTHING
-    for make, count in ((make_digits, config.strokes), (make_others, config.others)):
-        if count:
-            drawn += make(count, seed=2 * config.seed)
-            held_out += make(int(count * share), seed=2 * config.seed + 1)
-    return drawn, held_out
-
-
-def calibrate(model: torch.nn.Module, validation: Digits, config: Config) -> export.Calibration:
-    """Temperature and threshold from augmented validation pictures: sketches are more varied than MNIST."""
-    generator = torch.Generator().manual_seed(config.seed)
-    logits = predict(model, augment(as_input(validation.images), config.augmentation, generator))
-    is_digit = validation.labels != NO_DIGIT
-    temperature = fit_temperature(logits[is_digit].numpy(), validation.labels[is_digit].numpy())
-    confidence, answers = F.softmax(logits / temperature, 1).max(1)
-    threshold = confidence[answers == validation.labels].quantile(config.unsure_share).item()
-    wrong = is_digit & (answers != validation.labels)
-    log.info("temperature %.3f; unsure below %.3f: %.1f%% of wrong answers, %.1f%% of other drawings", temperature,
-             threshold, *(100 * _share_below(threshold, confidence[some]) for some in (wrong, ~is_digit)))  # fmt: skip
-    return export.Calibration(temperature, threshold)
-
-
-def _share_below(threshold: float, confidence: torch.Tensor) -> float:
-    return (confidence < threshold).float().mean().item()
 
 
 def accuracy(model: torch.nn.Module, digits: Digits) -> float | None:

@@ -21,6 +21,7 @@ from training.architectures import compact
 from training.config import Config
 from training.data import load_mnist, split
 from training.loop import predict
+from training.strokes import make_drawn
 
 PATIENCE_S = 300
 OPTIONS = ["--epochs", "3", "--held-out", "60", "--strokes", "60", "--others", "30", "--batch-size", "32", "--no-cuda",
@@ -132,24 +133,13 @@ def test_test_set_plays_no_part_in_training(tmp_path):
     for file in (tmp_path / "MNIST" / "raw").glob("t10k-*"):
         file.write_bytes(b"nobody may read this")
     training, validation = split(load_mnist(tmp_path, train=True), 50)
-    drawn, drawn_validation = train.make_drawn(Config(strokes=20, others=10), share=1 / 3)
+    drawn, drawn_validation = make_drawn(20, 10, seed=0, share=1 / 3)
     assert len(training) == 150
     assert len(drawn) == 30
     assert len(validation) == 50
     assert 5 <= len(drawn_validation) <= 10
     seen = {picture.numpy().tobytes() for picture in torch.cat([training.images, drawn.images])}
     assert not seen & {picture.numpy().tobytes() for picture in (validation + drawn_validation).images}
-
-
-def test_threshold_calls_the_chosen_share_of_right_answers_unsure():
-    torch.manual_seed(0)
-    model = compact(width=4)
-    validation = small_digits(400, seed=9)
-    config = Config(unsure_share=0.1)
-    calibration = train.calibrate(model, validation, config)
-    assert 0.2 <= calibration.temperature <= 5
-    assert 0 < calibration.unsure_below < 1
-    assert train.calibrate(model, validation, config) == calibration
 
 
 def test_its_own_settings_file_repeats_a_run(trained, tmp_path, monkeypatch):

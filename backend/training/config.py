@@ -52,11 +52,10 @@ class Config:
 FAST = {"epochs": 2, "strokes": 3000, "others": 1000}
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """An option for each setting, --config FILE.yaml, --fast and --augmentation; read them with `from_options`."""
+def add_options(parser: argparse.ArgumentParser, base: Config) -> None:
+    """An option for each setting of `base`, --config FILE.yaml and --augmentation; read them with `from_options`."""
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings by name; options given here win")
-    parser.add_argument("--fast", action="store_true", help="a minute and a half, for trying things out")
-    for owner in (Config(), Augmentation()):
+    for owner in (base, base.augmentation):
         group = parser.add_argument_group("settings" if isinstance(owner, Config) else "augmentation")
         for setting in (f for f in fields(owner) if f.name != "augmentation"):
             value = getattr(owner, setting.name)
@@ -69,19 +68,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--augmentation", choices=list(AUGMENTATIONS), help="ours unless told otherwise")
 
 
-def from_options(parser: argparse.ArgumentParser, arguments: list[str] | None = None) -> tuple[Config, Any]:
-    """(the settings, the other arguments). Defaults, then --fast, then --config, then what was typed.
+def from_options(
+    parser: argparse.ArgumentParser, base: Config, arguments: list[str] | None = None
+) -> tuple[Config, argparse.Namespace]:
+    """(the settings, the other arguments). `base`, then --fast where there is one, then --config, then what was typed.
 
     Ends the program with argparse's message where a name or value is wrong, in the file or on the command line.
     """
     typed = parser.parse_args(arguments)
     from_file = parser.parse_args(_read(parser, typed.config)) if typed.config else argparse.Namespace()
-    layers = [FAST if typed.fast else {}, vars(from_file), vars(typed)]
+    layers = [FAST if getattr(typed, "fast", False) else {}, vars(from_file), vars(typed)]
     chosen = {name: value for layer in layers for name, value in layer.items() if value is not None}
-    augmentation = AUGMENTATIONS[chosen.get("augmentation", "ours")]
+    augmentation = AUGMENTATIONS[chosen["augmentation"]] if "augmentation" in chosen else base.augmentation
     augmentation = replace(augmentation, **_of(Augmentation, chosen))
     try:
-        return Config(**_of(Config, chosen) | {"augmentation": augmentation}), typed
+        return replace(base, **_of(Config, chosen), augmentation=augmentation), typed
     except ValueError as e:
         parser.error(str(e))
 

@@ -15,7 +15,7 @@ import cv2
 import torch
 
 from app.imaging import SIDE
-from training.data import BACKEND, NO_DIGIT, Digits
+from training.data import BACKEND, NO_DIGIT, NOTHING, Digits
 from training.hand import make_pictures
 
 CHUNK = 500  # pictures that a process makes at a time
@@ -29,6 +29,15 @@ def make_digits(count: int, seed: int) -> Digits:
 def make_others(count: int, seed: int) -> Digits:
     """`count` drawings that are no digits, labelled NO_DIGIT."""
     return Digits(_make(count, seed, digits=False), torch.full((count,), NO_DIGIT))
+
+
+def make_drawn(digits: int, others: int, seed: int, share: float) -> tuple[Digits, Digits]:
+    """(to train on, to validate on): so many digits and other drawings, and `share` as many that are not the same."""
+    drawn, held_out = NOTHING, NOTHING
+    for make, count in ((make_digits, digits), (make_others, others)):
+        drawn += make(count, 2 * seed)
+        held_out += make(int(count * share), 2 * seed + 1)
+    return drawn, held_out
 
 
 def _make(count: int, seed: int, digits: bool) -> torch.Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 
 from training.hand import SHIFT
 
+WRITER = re.compile(r"^\.COMMENT\s+\S+\s+(\d+)\s", re.MULTILINE)  # pendigits: digit, writer, milliseconds
 SEGMENT = re.compile(r'"(.)"$')
 
 
@@ -18,6 +19,7 @@ class Sample(NamedTuple):
 
     label: str
     strokes: list[np.ndarray]  # each (points, 2) float: x, y, with y growing downwards
+    writer: str = ""  # where the file tells, as pendigits does
 
 
 def read_unipen(path: Path) -> list[Sample]:
@@ -34,7 +36,8 @@ def read_unipen(path: Path) -> list[Sample]:
         label = SEGMENT.search(head.splitlines()[0].strip())
         strokes = [points for down in downs if len(points := _points(down, -1 if up else 1))]
         if label and strokes:
-            samples.append(Sample(label[1], strokes))
+            writer = WRITER.search(head)
+            samples.append(Sample(label[1], strokes, writer[1] if writer else ""))
     if not samples:
         raise ValueError(f"{path} holds no labelled character: is it a UNIPEN file?")
     return samples

@@ -11,8 +11,9 @@ from training.config import FAST, Config, add_options, as_yaml, from_options, ha
 
 def parse(*options: str) -> Config:
     parser = argparse.ArgumentParser()
-    add_options(parser)
-    return from_options(parser, list(options))[0]
+    add_options(parser, Config())
+    parser.add_argument("--fast", action="store_true")
+    return from_options(parser, Config(), list(options))[0]
 
 
 def test_without_options_the_defaults_hold():
@@ -99,3 +100,12 @@ def test_bfloat16_is_used_where_the_machine_has_it(monkeypatch):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capable=capable: {"avx512_bf16": capable})
         assert module.has_bfloat16() is capable
         assert Config().bfloat16 is capable
+
+
+def test_another_base_keeps_what_was_not_told():
+    base = Config(epochs=3, augmentation=Augmentation(rotation=1, bend=0))
+    parser = argparse.ArgumentParser()
+    add_options(parser, base)
+    assert from_options(parser, base, ["--seed", "5", "--rotation", "2"])[0] == replace(
+        base, seed=5, augmentation=Augmentation(rotation=2, bend=0)
+    )

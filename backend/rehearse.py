@@ -1,0 +1,108 @@
+"""Rehearses the loop with people who are not there: the writers of a UNIPEN file such as UCI's pendigits.
+
+    uv run python rehearse.py measure pendigits-orig-tra.txt      # how well the last 10 writers are read
+    uv run python rehearse.py submit pendigits-orig-tra.txt       # the first 20 submit what they wrote; it is approved
+    uv run python retrain.py --promote
+    uv run python rehearse.py measure pendigits-orig-tra.txt      # the last 10 again, who never submitted anything
+
+Talks to the running server alone, as the page does. Approving wants ADMIN_TOKEN, from the environment or .env.
+`--wrong-labels 0.05` has so many of the labels be wrong, as visitors' labels are.
+"""
+
+import argparse
+import itertools
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import requests
+from tqdm import tqdm
+
+from app.config import get_settings
+from app.imaging import to_png
+from training.unipen import Sample, draw_strokes, read_unipen
+
+PENS = (8, 18, 28)  # pixels on a canvas of 280: measured with each, submitted with one of them by lot
+SIZES = (0.35, 0.85)  # of the canvas, by lot
+AT_ONCE = 200  # submissions approved by one call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["submit", "measure"])
+    parser.add_argument("file", type=Path, help="a UNIPEN file that names its writers")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument(
+        "--learn-from", type=int, default=20, metavar="N", help="writers who submit; the rest are measured"
+    )
+    parser.add_argument("--wrong-labels", type=float, default=0.0, metavar="SHARE", help="of what is submitted")
+    parser.add_argument("--seed", type=int, default=0, help="for pens, sizes and which labels are wrong")
+    args = parser.parse_args()
+    submitting, measured = by_writer(read_unipen(args.file), args.learn_from)
+    rng = np.random.default_rng(args.seed)
+    session = requests.Session()
+    try:
+        if args.action == "submit":
+            submit(session, args.url, submitting, args.wrong_labels, rng)
+        else:
+            measure(session, args.url, measured, rng)
+    except requests.RequestException as e:
+        raise SystemExit(f"{args.url}: {e}") from e
+
+
+def by_writer(samples: list[Sample], first: int) -> tuple[list[Sample], list[Sample]]:
+    """(the digits of the first so many writers, those of the others)."""
+    digits = [sample for sample in samples if sample.label.isdigit()]
+    writers = list(dict.fromkeys(sample.writer for sample in digits))
+    if len(writers) <= first:
+        raise SystemExit(f"The file has {len(writers)} writers: too few, if {first} of them submit")
+    chosen = set(writers[:first])
+    return [s for s in digits if s.writer in chosen], [s for s in digits if s.writer not in chosen]
+
+
+def submit(session: requests.Session, url: str, samples: list[Sample], wrong: float, rng: np.random.Generator) -> None:
+    """Each digit once, with its label or, for a share of them, with another; then all are approved."""
+    token = get_settings().admin_token
+    if token is None:
+        raise SystemExit("ADMIN_TOKEN is not set: nobody could approve what is submitted")
+    ids, lies = [], 0
+    for sample in tqdm(samples, desc="submitting", unit="sketch", disable=None):
+        label = int(sample.label)
+        if rng.random() < wrong:
+            label, lies = (label + int(rng.integers(1, 10))) % 10, lies + 1
+        picture = to_png(draw_strokes(sample.strokes, pen=int(rng.choice(PENS)), share=rng.uniform(*SIZES)))
+        form = {"files": {"file": ("sketch.png", picture, "image/png")}, "data": {"true_label": str(label)}}
+        reply = session.post(f"{url}/submissions", **form, headers={"Idempotency-Key": str(uuid.uuid4())})
+        reply.raise_for_status()
+        ids.append(reply.json()["id"])
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+    for some in _batches(ids):
+        body = {"ids": some, "status": "approved"}
+        session.patch(f"{url}/submissions", json=body, headers=headers).raise_for_status()
+    print(f"{len(ids)} sketches submitted, {lies} of them with a wrong label, and approved")
+
+
+def measure(session: requests.Session, url: str, samples: list[Sample], rng: np.random.Generator) -> None:
+    """How many of the drawings, each digit with three pens, are read right."""
+    right, models = [], set()
+    for sample in tqdm(samples, desc="measuring", unit="digit", disable=None):
+        for pen in PENS:
+            picture = to_png(draw_strokes(sample.strokes, pen=pen, share=rng.uniform(*SIZES)))
+            reply = session.post(f"{url}/predict", data=picture, headers={"Content-Type": "image/png"})
+            if reply.status_code >= 500:
+                reply.raise_for_status()
+            said = reply.json()  # a refusal is a wrong answer
+            right.append(str(said.get("digit")) == sample.label)
+            models.add(said.get("model"))
+    names = ", ".join(sorted(filter(None, models)))
+    print(f"{np.mean(right):.2%} of {len(right)} drawings read right by {names}")
+
+
+def _batches(ids: list[str]) -> Iterator[list[str]]:
+    rest = iter(ids)
+    return iter(lambda: list(itertools.islice(rest, AT_ONCE)), [])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""retrain.py as a person would call it, on a real Postgres and a small, made-up MNIST."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psycopg
+import pytest
+
+from app.config import BACKEND
+from app.imaging import to_png
+from app.recognizer import Recognizer
+from tests.drawings import draw
+from tests.models import PASSED, candidate, store_model
+from tests.training.small import write_mnist
+from training.sketches import HELD_OUT, lot
+
+PATIENCE_S = 300
+SMALL = ["--epochs", "2", "--strokes", "100", "--others", "20", "--held-out", "100", "--judged-on", "100",
+         "--batch-size", "32", "--drawn-per-epoch", "400", "--no-bfloat16"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mnist_like(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mnist")
+    write_mnist(folder, train=600, test=50)
+    return folder
+
+
+@pytest.fixture
+def retrain(postgres, database, mnist_like, tmp_path):
+    """Calls retrain.py and waits for it; (exit status, what it said)."""
+
+    def call(*options: str) -> tuple[int, str]:
+        process = start(postgres, mnist_like, tmp_path, *options)
+        said = process.communicate(timeout=PATIENCE_S)[0]
+        return process.returncode, said
+
+    return call
+
+
+def start(postgres, mnist_like: Path, folder: Path, *options: str) -> subprocess.Popen:
+    environment = os.environ | postgres.environment | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1",
+                                                       "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}  # fmt: skip
+    command = [sys.executable, "retrain.py", *SMALL, "--model-path", str(folder / "candidate"), *options]
+    return subprocess.Popen(command, cwd=BACKEND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True)  # fmt: skip
+
+
+def sketch(digit: int, number: int, lying: bool = False) -> bytes:
+    """No two alike; `lying`: on its side, which no model was taught to read."""
+    dice = np.random.default_rng(number)
+    picture = draw(digit, 140, size=0.7, pen=dice.uniform(0.08, 0.16), slant=dice.uniform(-10, 15))
+    return to_png(cv2.rotate(picture, cv2.ROTATE_90_CLOCKWISE) if lying else picture)
+
+
+def submit(database: psycopg.Connection, label: int | None, picture: bytes, status: str = "approved") -> uuid.UUID:
+    row = database.execute(
+        """
+        INSERT INTO submissions (id, request_sha256, image, prediction, confidence, unsure, probabilities, model,
+                                 true_label, status)
+        VALUES (%s, sha256('x'), %s, 0, 0.5, false, array_fill(0.1::real, array[10]), 'older', %s, %s)
+        RETURNING id
+        """,
+        # made from the picture: so the same ones are held out in every run
+        [uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(picture + status.encode()).hexdigest()), picture, label, status],
+    ).fetchone()
+    return row["id"]
+
+
+def models(database: psycopg.Connection) -> list[dict]:
+    """Those that retrain.py stored."""
+    return database.execute("SELECT * FROM models WHERE verdict IS NOT NULL").fetchall()
+
+
+def test_a_fifth_is_held_out_for_ever():
+    ids = [uuid.UUID(int=n * 7919**9 % 2**128) for n in range(20_000)]
+    assert np.mean([lot(sketch) < HELD_OUT for sketch in ids]) == pytest.approx(HELD_OUT, abs=0.01)
+    assert lot(uuid.UUID("00000000-0000-0000-0000-000000000001")) == pytest.approx(0.4853, abs=1e-3)  # and so it stays
+
+
+def test_nothing_approved_is_nothing_to_learn_from(retrain, database):
+    submit(database, 3, sketch(3, 0), "pending")
+    submit(database, 4, sketch(4, 0), "rejected")
+    status, said = retrain("--promote")
+    assert status != 0
+    assert "no sketch to learn from" in said
+    assert not models(database)
+
+
+def test_ten_sketches_make_a_candidate_that_is_not_promoted(retrain, database, tmp_path, model: Recognizer):
+    for digit in range(10):
+        submit(database, digit, sketch(digit, digit))
+    submit(database, None, sketch(1, 99))  # not a digit: learned from as such
+    status, said = retrain("--promote")
+    assert status == 0, said
+    (stored,) = models(database)
+    assert stored["verdict"]["passed"] is False
+    assert "too few to tell" in stored["verdict"]["reasons"][0]
+    assert stored["verdict"]["reasons"][0] in said
+    assert database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 0
+    card = stored["card"]
+    assert card["parent"] == model.version
+    assert card["version"] == stored["version"] != model.version
+    assert 10 <= sum(card["sketches"].values()) <= 11
+    assert card == json.loads((tmp_path / "candidate" / "card.json").read_text())
+    assert Recognizer(stored["onnx"], card).recognize(draw(7)).digit == 7
+    assert bytes(stored["weights"]) == (tmp_path / "candidate" / "model.pt").read_bytes()
+
+
+def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain, database):
+    for number in range(400):
+        digit = (2, 3, 4, 5, 7)[number % 5]
+        submit(database, digit, sketch(digit, number, lying=True), "pending")
+    gentle = ["--epochs", "3", "--learning-rate", "3e-4", "--strokes", "600", "--drawn-per-epoch", "900"]
+    status, said = retrain("--all-labelled", "--promote", *gentle)
+    assert status == 0, said
+    (stored,) = models(database)
+    assert stored["verdict"]["passed"], said
+    figures = stored["verdict"]["figures"]["held_out"]
+    assert figures["candidate"] > figures["champion"]
+    (promoted,) = database.execute("SELECT * FROM promotions").fetchall()
+    assert promoted["model"] == stored["version"]
+    assert not promoted["overruled"]
+
+
+def test_rejected_and_held_out_sketches_are_not_learned_from(retrain, database):
+    ids = [submit(database, n % 10, sketch(n % 10, n)) for n in range(30)]
+    for n in range(10):
+        submit(database, n, sketch(n, 100 + n), "rejected")
+        submit(database, n, sketch(n, 200 + n), "pending")
+    status, said = retrain()
+    assert status == 0, said
+    counts = models(database)[0]["card"]["sketches"]
+    assert sum(counts.values()) == 30
+    assert counts["held_out"] == sum(lot(sketch) < HELD_OUT for sketch in ids)
+
+
+def test_interrupted_run_stores_nothing_and_the_next_goes_on(postgres, database, mnist_like, tmp_path, retrain):
+    for n in range(30):
+        submit(database, n % 10, sketch(n % 10, n))
+    process, said = start(postgres, mnist_like, tmp_path, "--epochs", "4"), ""
+    for line in process.stdout:
+        said += line
+        if "epoch  2" in line:  # the first is in the checkpoint
+            process.send_signal(signal.SIGINT)
+            break
+    said += process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode != 0, said
+    assert not models(database)
+    status, said = retrain("--epochs", "4")
+    assert status == 0, said
+    assert "going on after epoch" in said
+    assert len(models(database)) == 1
+
+
+def test_candidate_that_was_made_worse_is_refused(retrain, database):
+    for n in range(150):
+        submit(database, (n + 1) % 10, sketch(n % 10, n))  # every label is wrong
+    status, said = retrain("--promote", "--epochs", "4", "--learning-rate", "0.01")
+    assert status == 0, said
+    (stored,) = models(database)
+    assert stored["verdict"]["passed"] is False
+    assert any("lost" in reason for reason in stored["verdict"]["reasons"])
+    assert database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 0
+
+
+def test_the_promoted_model_is_the_champion(retrain, database):
+    other = store_model(
+        database, candidate(5, weights=(BACKEND / "models/default/model.pt").read_bytes(), verdict=PASSED)
+    )
+    database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'the one before')", [other])
+    for n in range(20):
+        submit(database, n % 10, sketch(n % 10, n))
+    status, said = retrain()
+    assert status == 0, said
+    assert {m["card"].get("parent") for m in models(database)} == {None, other}
+
+
+def test_unknown_weights_are_said_to_be_so(retrain, database):
+    other = store_model(database, candidate(6, weights=None))
+    database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'the one before')", [other])
+    status, said = retrain()
+    assert status != 0
+    assert f"The weights of {other} are not in the database" in said
+    assert "Traceback" not in said
+
+
+def test_database_that_is_away_is_said_to_be_so(postgres, mnist_like, tmp_path):
+    away = type("Away", (), {"environment": postgres.environment | {"DB_PORT": "1"}})
+    process = start(away, mnist_like, tmp_path)
+    said = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode != 0
+    assert "nothing to start from" in said
+    assert "Traceback" not in said
