@@ -1,9 +1,12 @@
 """What the backend answers, as far as the pages use it; backend/app/schemas.py has it all."""
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel
+
+Status = Literal["pending", "approved", "rejected"]
 
 
 class Prediction(BaseModel):
@@ -23,8 +26,11 @@ class Submission(BaseModel):
     created_at: datetime
     prediction: int
     confidence: float
+    unsure: bool
+    model: str
     true_label: int | None  # none: not a digit
     correct: bool | None
+    status: Status
 
 
 class SubmissionPage(BaseModel):
@@ -47,6 +53,40 @@ class ConfidenceBin(BaseModel):
     accuracy: float | None
 
 
+class DayModelStatistics(BaseModel):
+    day: date
+    model: str
+    submissions: int
+    accuracy: float | None
+
+
+class ModelStatistics(BaseModel):
+    model: str
+    submissions: int
+    accuracy: float | None
+
+
+class Answers(BaseModel):
+    """Of the log of answers, labelled or not."""
+
+    total: int
+    unsure: int
+    unsure_share: float | None
+
+
+class DayAnswers(BaseModel):
+    day: date
+    answers: int
+    unsure: int
+
+
+class Drift(BaseModel):
+    psi: float | None  # population stability index; none: too early to tell
+    sentence: str
+    answers: int
+    reference: int
+
+
 class Statistics(BaseModel):
     total: int
     digits: int
@@ -57,3 +97,41 @@ class Statistics(BaseModel):
     per_digit: list[DigitStatistics]
     confusion_matrix: list[list[int]]  # 10×10: row is the label, column the prediction
     confidence_bins: list[ConfidenceBin]
+    by_model: list[ModelStatistics]
+    by_day_and_model: list[DayModelStatistics]  # UTC days, oldest first
+    answers: Answers
+    answers_by_day: list[DayAnswers]  # UTC days, oldest first
+    drift: Drift
+
+
+class Imported(BaseModel):
+    imported: int
+    skipped: int  # were there already
+
+
+class Verdict(BaseModel):
+    """What the gate says of a candidate."""
+
+    passed: bool
+    reasons: list[str]
+    figures: dict[str, Any]
+
+
+class Model(BaseModel):
+    version: str
+    created_at: datetime | None  # none: not in the database yet
+    serving: bool
+    card: dict[str, Any]
+    verdict: Verdict | None  # none: never judged
+    submissions: int  # that it judged itself
+    accuracy: float | None
+    promoted_at: datetime | None
+
+
+class Promotion(BaseModel):
+    id: int
+    created_at: datetime
+    model: str
+    previous: str
+    overruled: bool
+    reason: str

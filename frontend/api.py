@@ -1,19 +1,33 @@
 """The backend's HTTP API: the only file that knows a URL."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 import requests
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from answers import Explanation, Prediction, Statistics, Submission, SubmissionPage
+from answers import (
+    Explanation,
+    Imported,
+    Model,
+    Prediction,
+    Promotion,
+    Statistics,
+    Status,
+    Submission,
+    SubmissionPage,
+)
 
 TIMEOUT_S = (2, 5)  # to connect, to answer
+PATIENT_S = (2, 300)  # where an archive goes in or out
+MAX_EXPORT = 300_000_000  # bytes: it passes through this process's memory
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T")
 
 
 class Settings(BaseSettings):
@@ -85,17 +99,81 @@ def take_back(submission_id: UUID, key: UUID) -> None:
     _call("DELETE", f"/submissions/{submission_id}", headers={"Idempotency-Key": str(key)})
 
 
-def submissions(limit: int, cursor: str | None = None) -> SubmissionPage:
+def submissions(
+    limit: int, cursor: str | None = None, order: str = "newest", token: str | None = None, **filters: Any
+) -> SubmissionPage:
+    """The newest first, or those likeliest "mislabelled". Without the token, those that the backend shows visitors."""
+    params = {"limit": limit, "cursor": cursor, "order": order} | filters
+    return _parse(SubmissionPage, _call("GET", "/submissions", params=params, headers=_bearer(token)))
+
+
+def submission_image(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> bytes:
+    """`key`: whoever stored it may see it before it is approved."""
+    headers = _bearer(token) | ({"Idempotency-Key": str(key)} if key else {})
+    return _call("GET", f"/submissions/{submission_id}/image", headers=headers).content
+
+
+def check_token(token: str) -> None:
+    """Raises Refused, with the reason, if it is not the admin's."""
+    _call("GET", "/admin", headers=_bearer(token))
+
+
+def change(ids: Collection[UUID], token: str, label: str | None = None, status: Status | None = None) -> None:
+    """Give up to 200 submissions a new label, "0" to "9" or "none", a new status or both."""
+    wanted = {"true_label": label, "status": status}
+    body = {"ids": [str(each) for each in ids]} | {name: value for name, value in wanted.items() if value}
+    _call("PATCH", "/submissions", json=body, headers=_bearer(token))
+
+
+def delete(ids: Collection[UUID], token: str) -> None:
+    """Up to 200 at once."""
+    _call("POST", "/submissions/delete", json={"ids": [str(each) for each in ids]}, headers=_bearer(token))
+
+
+def export(token: str, **filters: Any) -> bytes:
+    """A ZIP of the submissions that the filters leave."""
+    options = {"params": filters, "headers": _bearer(token), "timeout": PATIENT_S, "stream": True}
+    archive = bytearray()
+    with _call("GET", "/submissions/export", **options) as response:
+        try:
+            for piece in response.iter_content(1 << 20):
+                archive += piece
+                if len(archive) > MAX_EXPORT:
+                    raise Refused("This export is too large for a page.")
+        except requests.RequestException as e:  # it ended too early
+            raise Unreachable from e
+    return bytes(archive)
+
+
+def import_archive(archive: bytes, token: str) -> Imported:
+    """Store again what an export holds: all of it or nothing."""
+    headers = _bearer(token) | {"Content-Type": "application/zip"}
+    return _parse(Imported, _call("POST", "/submissions/import", data=archive, headers=headers, timeout=PATIENT_S))
+
+
+def models() -> list[Model]:
     """The newest first."""
-    return _parse(SubmissionPage, _call("GET", "/submissions", params={"limit": limit, "cursor": cursor}))
+    return _parse(list[Model], _call("GET", "/models"))
 
 
-def submission_image(submission_id: UUID) -> bytes:
-    return _call("GET", f"/submissions/{submission_id}/image").content
+def promotions() -> list[Promotion]:
+    """The newest first."""
+    return _parse(list[Promotion], _call("GET", "/promotions"))
+
+
+def promote(version: str, token: str, reason: str, overrule: bool) -> Promotion:
+    """Make a model serve; `overrule`: although the gate has not passed it."""
+    path, body = f"/models/{quote(version, safe='')}/promote", {"reason": reason, "overrule": overrule}
+    return _parse(Promotion, _call("POST", path, json=body, headers=_bearer(token), timeout=PATIENT_S))
 
 
 def statistics() -> Statistics:
     return _parse(Statistics, _call("GET", "/statistics"))
+
+
+def _bearer(token: str | None) -> dict[str, bytes]:
+    """As bytes: what is not Latin-1 is sent as UTF-8."""
+    return {"Authorization": b"Bearer " + token.encode()} if token else {}
 
 
 def _call(method: str, path: str, **options) -> requests.Response:
@@ -110,13 +188,14 @@ def _call(method: str, path: str, **options) -> requests.Response:
 
 
 def _send(method: str, url: str, **options) -> requests.Response:
+    options = {"timeout": TIMEOUT_S} | options
     try:
-        return session().request(method, url, timeout=TIMEOUT_S, **options)
+        return session().request(method, url, **options)
     except requests.Timeout:
         raise
     except requests.ConnectionError:
         # perhaps a kept connection that the backend has closed meanwhile; every call here may be repeated
-        return session().request(method, url, timeout=TIMEOUT_S, **options)
+        return session().request(method, url, **options)
 
 
 def _problem(response: requests.Response) -> BackendError:
@@ -130,8 +209,8 @@ def _problem(response: requests.Response) -> BackendError:
     return Unreachable(name=name) if response.status_code >= 500 else Refused(detail, name)
 
 
-def _parse(model: type[T], response: requests.Response) -> T:
+def _parse(kind: type[T], response: requests.Response) -> T:
     try:
-        return model.model_validate_json(response.content)
+        return TypeAdapter(kind).validate_json(response.content)
     except ValueError as e:  # something else listens where the backend should
         raise Unreachable from e

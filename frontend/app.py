@@ -12,7 +12,9 @@ import streamlit as st
 HERE = Path(__file__).parent
 PAGES = [
     st.Page("views/draw.py", title="Draw", icon=":material/draw:", default=True),
+    st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:", url_path="gallery"),
     st.Page("views/statistics.py", title="Statistics", icon=":material/bar_chart:", url_path="statistics"),
+    st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
 ]
 
 st.set_page_config(page_title="Digit recogniser", page_icon="✏️", layout="wide")

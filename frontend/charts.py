@@ -8,9 +8,17 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from answers import ConfidenceBin, DigitStatistics, Prediction
+from answers import (
+    ConfidenceBin,
+    DayAnswers,
+    DayModelStatistics,
+    DigitStatistics,
+    ModelStatistics,
+    Prediction,
+)
 
 ACCENT, MUTED, WRONG = "#6d5ef6", "#b9bcd0", "#f0883e"
+MODELS = [ACCENT, "#12a573", "#3b82f6", "#d6409f", "#b8860b"]  # then over again
 GREY = "#8a8fa3"  # legible on light and on dark
 FOR, AGAINST = np.array([64, 224, 190]), np.array([255, 120, 60])  # RGB
 ROUND, TRACK = {"cornerRadiusEnd": 5}, {"color": MUTED, "opacity": 0.16, "cornerRadiusEnd": 5}
@@ -91,6 +99,63 @@ def calibration(bins: list[ConfidenceBin]) -> alt.LayerChart:
         tooltip=["submissions"] + [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("mean_confidence", "accuracy")],
     )  # fmt: skip
     return _plain(line + points, height=260)
+
+
+def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
+    """How often each model was right, day by day; a larger dot counts more sketches."""
+    data = pd.DataFrame([each.model_dump(mode="json") for each in days])
+    low = max(0.0, min(data["accuracy"]) - 0.05)
+    models = list(dict.fromkeys(data["model"]))
+    colors = alt.Scale(domain=models, range=[MODELS[i % len(MODELS)] for i in range(len(models))])
+    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220) if len(models) > 1 else None
+    base = alt.Chart(data).encode(
+        x=_days(), y=_share("accuracy:Q", low, 1 + 0.06 * (1 - low)),  # above 1: room for the dots
+        color=alt.Color("model:N", scale=colors, legend=legend),
+        tooltip=[_day("Day"), "model", "submissions", alt.Tooltip("accuracy:Q", format=".1%")],
+    )  # fmt: skip
+    sizes = alt.Scale(type="sqrt", range=[30, 300])
+    dots = base.mark_circle(opacity=0.9, clip=False).encode(size=alt.Size("submissions:Q", scale=sizes, legend=None))
+    return _plain(base.mark_line(strokeWidth=2, opacity=0.55) + dots, height=240)
+
+
+def accuracy_by_model(models: list[ModelStatistics]) -> alt.LayerChart:
+    """How often each model was right about the sketches that it judged itself."""
+    data = pd.DataFrame([each.model_dump() for each in models]).assign(full=1)
+    data["words"] = [f"{m.accuracy or 0:.1%} of {m.submissions:,}" for m in models]
+    width = {"axis": None, "scale": alt.Scale(domain=[0, 1.6])}  # above 1: room for the words
+    full = alt.X("full:Q", **width)
+    y = alt.Y("model:N", sort=None, axis=_axis(labelFontSize=12, labelLimit=160), scale=alt.Scale(paddingInner=0.4))
+    base = alt.Chart(data).encode(y, tooltip=["model", "submissions", alt.Tooltip("accuracy:Q", format=".1%")])
+    bars = base.mark_bar(color=ACCENT, **ROUND).encode(alt.X("accuracy:Q", **width))
+    words = base.mark_text(align="left", dx=8, fontSize=12, color=GREY).encode(full, text="words")
+    return _plain(base.mark_bar(**TRACK).encode(full) + bars + words, height=min(36 * len(models) + 10, 280))
+
+
+def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
+    """Which share of the answers was unsure, day by day."""
+    data = pd.DataFrame([each.model_dump(mode="json") for each in days])
+    data["share"] = data["unsure"] / data["answers"]
+    base = alt.Chart(data).encode(
+        x=_days(), y=_share("share:Q", 0, max(0.1, 1.15 * max(data["share"]))),
+        tooltip=[_day("Day"), "answers", "unsure", alt.Tooltip("share:Q", format=".1%")],
+    )  # fmt: skip
+    line = base.mark_line(color=WRONG, strokeWidth=2, opacity=0.55)
+    return _plain(line + base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False), height=240)
+
+
+def _days() -> alt.X:
+    """Days are UTC's, wherever the visitor is."""
+    axis = _axis(format="%-d %b", labelFontSize=12, tickCount={"interval": "day", "step": 1}, labelOverlap=True)
+    return alt.X("utcyearmonthdate(day):T", axis=axis, scale=alt.Scale(type="utc", padding=12))
+
+
+def _day(title: str) -> alt.Tooltip:
+    return alt.Tooltip("utcyearmonthdate(day):T", title=title, format="%-d %b %Y")
+
+
+def _share(field: str, low: float, high: float) -> alt.Y:
+    axis = _axis(format="%", tickCount=5, labelFontSize=12, grid=True)
+    return alt.Y(field, axis=axis, scale=alt.Scale(domain=[low, high], nice=False))
 
 
 def relevance(preview: str, values: list[list[float]]) -> str:

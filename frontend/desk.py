@@ -80,7 +80,7 @@ class Desk:
 
     def take_file(self) -> None:
         """Take what was put into the upload widget, and empty the widget."""
-        file = st.session_state[f"file-{self.uploads}"]
+        file = st.session_state.get(f"file-{self.uploads}")  # none: called again, for a file that was taken already
         if file:
             data = file.getvalue()
             self.upload = Picture(data, file.type, thumbnail=thumbnail(data))

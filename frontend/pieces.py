@@ -1,8 +1,13 @@
 """Small pieces of the pages, mostly HTML; style.css gives them their looks."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from html import escape
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -14,6 +19,11 @@ RETRY_S = 3
 NOTHING = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
+MARKS = {
+    status: f'<span class="mark" role="img" aria-label="{status}">{sign}</span>'
+    for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
+}
+LIMITS = "below 0.1 nothing changed, above 0.25 much did"
 LEGEND = '<span class="for">for it</span> · <span class="against">against</span>'
 
 
@@ -58,32 +68,76 @@ def uploaded(webp: bytes | None) -> None:
 
 
 def promise() -> None:
+    """What is stored, and who sees it."""
     st.html("""
-        <div class="promise">One click stores your drawing with your answer, nothing before.
+        <div class="promise">One click stores the sketch, your label, what the model read and the time: no name, no
+        address, and nothing before the click. Others may see it in the Gallery.
         <span class="keyboard">The keys 0 to 9 do it, too.</span></div>""")
 
 
-def gallery(submissions: Iterable[Submission]) -> None:
-    st.html(f'<div class="gallery">{"".join(map(tile, submissions))}</div>')
+def gallery(submissions: Iterable[Submission], keys: Mapping[UUID, UUID] | None = None) -> None:
+    """`keys`: Idempotency-Keys by submission, of those that this visitor stored."""
+    st.html(f'<div class="gallery">{"".join(tiles(list(submissions), keys=keys))}</div>')
 
 
-def tile(submission: Submission) -> str:
+def tiles(
+    submissions: list[Submission],
+    token: str | None = None,
+    keys: Mapping[UUID, UUID] | None = None,
+    details: bool = False,
+    selectable: bool = False,
+) -> list[str]:
+    """HTML, one piece a submission."""
+    pictures = _fetchers().map(lambda each: sketch(each.id, (keys or {}).get(each.id), token), submissions)
+    return [tile(*each, details, selectable) for each in zip(submissions, pictures, strict=True)]
+
+
+def tile(submission: Submission, picture: str, details: bool = False, selectable: bool = False) -> str:
     meant = "not a digit" if submission.true_label is None else f"meant <b>{submission.true_label}</b>"
+    classes = [submission.status if details else "", "wrong" if submission.correct is False else ""]
+    role = f'data-id="{submission.id}" role="checkbox" aria-checked="false" tabindex="0"' if selectable else ""
     return f"""
-        <figure class="{"wrong" if submission.correct is False else ""}">
-        <img src="{sketch(submission.id)}" alt="a sketch">
-        <figcaption>{meant}<br>read <b>{submission.prediction}</b></figcaption></figure>"""
+        <figure class="{" ".join(filter(None, classes))}" {role} {_title(submission) if details else ""}>
+        <div class="sketch"><img src="{picture}" alt="a sketch">{MARKS[submission.status] if details else ""}</div>
+        <figcaption>{meant}<br>read <b>{submission.prediction}</b>{_confidence(submission) if details else ""}
+        </figcaption></figure>"""
 
 
-def sketch(submission_id: UUID) -> str:
+def _title(submission: Submission) -> str:
+    return f'title="{when(submission.created_at)}, {submission.status}, read by {escape(submission.model)}"'
+
+
+def _confidence(submission: Submission) -> str:
+    share = percent(submission.confidence)
+    return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
+
+
+def sketch(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> str:
     """A submission's picture as a data URL; black where it cannot be had."""
     try:
-        return data_url(_image(submission_id))
+        return data_url(_image(submission_id, key, token))
     except api.BackendError:
         return NOTHING
 
 
-_image = st.cache_data(max_entries=500, show_spinner=False)(api.submission_image)
+@st.cache_data(ttl=600, max_entries=2000, show_spinner=False)
+def _image(submission_id: UUID, _key: UUID | None, _token: str | None) -> bytes:
+    """What opens the door is not remembered; who may see which submission was asked before."""
+    return api.submission_image(submission_id, _key, _token)
+
+
+@cache
+def _fetchers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "pictures")
+
+
+def when(time: datetime) -> str:
+    """In the visitor's time zone."""
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (KeyError, ValueError):  # one that only the browser knows
+        zone = UTC
+    return f"{time.astimezone(zone):%-d %b %Y, %H:%M}"
 
 
 def totals(figures: Statistics) -> None:
@@ -97,10 +151,19 @@ def totals(figures: Statistics) -> None:
     st.html(f'<div class="totals">{items}</div>')
 
 
-def nothing_yet() -> None:
-    st.html("""
-        <div class="empty"><b>Nothing here yet</b><br>
-        As soon as someone draws a digit and says which one it is, the figures appear.</div>""")
+def drift(figures: Statistics) -> None:
+    """Whether the model is as sure as at first, in a sentence and a number."""
+    drift, answers = figures.drift, figures.answers
+    index = "" if drift.psi is None else f"Population stability index {drift.psi:.2f}: {LIMITS}. "
+    compared = f"The latest {drift.answers:,} answers against its first {drift.reference:,}. " if index else ""
+    kept = f"{answers.total:,} answers are in the log, {answers.unsure_share or 0:.1%} of them unsure."
+    st.html(f"""
+        <div class="drift"><div class="sentence">{escape(drift.sentence)}</div>
+        <div class="detail">{index}{compared}{kept}</div></div>""")
+
+
+def empty(title: str, sentence: str) -> None:
+    st.html(f'<div class="empty"><b>{title}</b><br>{sentence}</div>')
 
 
 def keep_trying() -> None:

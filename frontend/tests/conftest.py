@@ -4,12 +4,13 @@ SERVE_BIN says where the backend's uvicorn is (default: backend/.venv-serve/bin)
 tests that need them skip; with REQUIRE_BROWSER=1 they fail instead.
 """
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -23,8 +24,10 @@ import api
 FRONTEND = Path(__file__).resolve().parent.parent
 EMBEDDED = FRONTEND.parent / "db" / "embedded.py"
 BACKEND = FRONTEND.parent / "backend"
+SHIPPED = BACKEND / "models" / "default" / "model.onnx"
 SERVE_BIN = Path(os.environ.get("SERVE_BIN") or BACKEND / ".venv-serve" / "bin")
 UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
+ADMIN_TOKEN = "a tökén for tests"  # not in Latin-1 alone, and with blanks
 PATIENCE_S = 60  # the machine may be busy training
 
 
@@ -57,7 +60,7 @@ class Postgres:
         done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def rows(self, query: str) -> list[dict]:
+    def rows(self, query: str, values: Sequence = ()) -> list[dict]:
         with psycopg.connect(
             host="127.0.0.1",
             port=self.environment["DB_PORT"],
@@ -67,7 +70,7 @@ class Postgres:
             row_factory=dict_row,
             autocommit=True,
         ) as connection:
-            cursor = connection.execute(query)
+            cursor = connection.execute(query, values or None)
             return cursor.fetchall() if cursor.description else []
 
 
@@ -91,8 +94,9 @@ class Server:
             )
         deadline = time.monotonic() + PATIENCE_S
         while not self.answers():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()  # lest it outlive the tests
+                pytest.fail(f"it does not answer: {self.log.read_text()}")
             time.sleep(0.1)
 
     def answers(self) -> bool:
@@ -110,7 +114,8 @@ class Server:
 
 def backend_server(environment: dict[str, str], ready: str, log: Path) -> Server:
     command = [SERVE_BIN / "uvicorn", "app.main:app", "--port", "{port}"]
-    return Server(command, BACKEND, {"MODEL_PATH": "", "LOG_LEVEL": "info"} | environment, ready, log)
+    defaults = {"MODEL_PATH": "", "LOG_LEVEL": "info", "GALLERY": "", "ADMIN_TOKEN": ADMIN_TOKEN}
+    return Server(command, BACKEND, defaults | environment, ready, log)
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +152,29 @@ def backend(running_backend: Server, postgres: Postgres, monkeypatch: pytest.Mon
     connect(monkeypatch, running_backend.url)
     yield running_backend
     api.settings.cache_clear()
+
+
+@pytest.fixture
+def shipped_model(backend: Server, postgres: Postgres) -> str:
+    """The version of the model that ships: the only one in the database, and the one that serves."""
+    version = json.loads(SHIPPED.with_name("card.json").read_text())["version"]
+    postgres.rows("TRUNCATE promotions")
+    deadline = time.monotonic() + PATIENCE_S
+    while not any(model.version == version and model.serving and model.created_at for model in api.models()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    postgres.rows("DELETE FROM models WHERE version <> %s", [version])
+    return version
+
+
+@pytest.fixture
+def shy_backend(backend: Server, postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
+    """Another backend on the same database, which shows visitors only what was approved, and has no admin."""
+    environment = postgres.environment | {"GALLERY": "approved", "ADMIN_TOKEN": ""}
+    shy = backend_server(environment, "/health/ready", tmp_path / "log")
+    shy.start()
+    yield shy
+    shy.stop()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
 import pytest
-from conftest import connect, free_port
+from candidates import REFUSED, store_candidate
+from conftest import ADMIN_TOKEN, connect, free_port
 from drawings import blank, picture
 
 import api
@@ -66,6 +67,108 @@ def test_only_its_key_takes_a_submission_back(backend):
     with pytest.raises(api.Refused) as refusal:
         api.take_back(submission.id, key)
     assert refusal.value.name == "SubmissionNotFound"
+
+
+def store(digit: int, label: str):
+    return api.store(picture(digit), PNG, label, uuid4())
+
+
+def labels(**query) -> list[int | None]:
+    return [each.true_label for each in api.submissions(10, **query).items]
+
+
+@pytest.fixture
+def four(backend) -> list:
+    """Two that are read as they were meant, and two that are not."""
+    return [store(7, "7"), store(7, "1"), store(3, "3"), store(4, "none")]
+
+
+def test_filters_and_orders_arrive(four):
+    assert labels() == [None, 3, 1, 7]
+    assert labels(digit="none") == [None]
+    assert labels(predicted="7") == [1, 7]
+    assert labels(correct=True, order="newest") == [3, 7]
+    assert labels(order="mislabelled") == [1]
+    assert labels(status="approved") == []
+    assert labels(unsure=False, model=four[0].model, digit="7") == [7]
+
+
+def test_pages_follow_each_other(four):
+    first = api.submissions(3)
+    second = api.submissions(3, first.next_cursor)
+    assert [each.id for each in first.items + second.items] == [each.id for each in reversed(four)]
+    assert second.next_cursor is None
+
+
+def test_only_the_right_token_is_one(backend):
+    api.check_token(ADMIN_TOKEN)
+    for wrong in ("", "wrong", "wröng", "日本"):
+        with pytest.raises(api.Refused) as refusal:
+            api.check_token(wrong)
+        assert refusal.value.name == ("WrongToken" if wrong else "TokenMissing")
+
+
+def test_many_change_at_once(four, postgres):
+    ids = [each.id for each in four[:2]]
+    api.change(ids, ADMIN_TOKEN, label="7", status="approved")
+    api.change([four[3].id], ADMIN_TOKEN, status="rejected")
+    assert labels(status="approved") == [7, 7]
+    assert postgres.rows("SELECT true_label FROM submissions WHERE status = 'rejected'") == [{"true_label": None}]
+    api.delete(ids, ADMIN_TOKEN)
+    assert labels() == [None, 3]
+    with pytest.raises(api.Refused):
+        api.delete(ids, "wrong")
+
+
+def test_export_comes_back(four):
+    before = api.submissions(10).items
+    archive = api.export(ADMIN_TOKEN)
+    api.delete([each.id for each in four[1:]], ADMIN_TOKEN)
+    done = api.import_archive(archive, ADMIN_TOKEN)
+    assert (done.imported, done.skipped) == (3, 1)
+    assert api.submissions(10).items == before
+    assert api.import_archive(api.export(ADMIN_TOKEN, digit="3"), ADMIN_TOKEN).skipped == 1
+
+
+def test_what_is_no_export_is_refused(backend):
+    with pytest.raises(api.Refused) as refusal:
+        api.import_archive(b"no ZIP", ADMIN_TOKEN)
+    assert refusal.value.name == "BadArchive"
+
+
+def test_export_too_large_for_a_page_is_not_kept(four, monkeypatch):
+    monkeypatch.setattr(api, "MAX_EXPORT", 100)
+    with pytest.raises(api.Refused, match="too large"):
+        api.export(ADMIN_TOKEN)
+
+
+def test_visitors_see_what_the_backend_shows_them(shy_backend, monkeypatch):
+    key = uuid4()
+    mine = api.store(picture(7), PNG, "7", key)
+    store(3, "3")
+    api.change([store(4, "4").id], ADMIN_TOKEN, status="approved")
+    connect(monkeypatch, shy_backend.url)
+    assert labels() == [4]
+    assert api.submission_image(mine.id, key).startswith(b"\x89PNG")
+    with pytest.raises(api.Refused):
+        api.submission_image(mine.id)
+    with pytest.raises(api.Refused) as refusal:
+        api.check_token(ADMIN_TOKEN)
+    assert refusal.value.name == "AdminDisabled"
+
+
+def test_promotion_is_seen_at_once(shipped_model, postgres):
+    version = store_candidate(postgres, REFUSED)
+    with pytest.raises(api.Refused) as refusal:
+        api.promote(version, ADMIN_TOKEN, "", overrule=False)
+    assert refusal.value.name == "GateNotPassed"
+    done = api.promote(version, ADMIN_TOKEN, "a try", overrule=True)
+    assert (done.model, done.previous, done.overruled) == (version, shipped_model, True)
+    assert [model.version for model in api.models() if model.serving] == [version]
+    assert api.promotions() == [done]
+    with pytest.raises(api.Refused) as refusal:
+        api.promote(version, ADMIN_TOKEN, "", overrule=False)
+    assert refusal.value.name == "AlreadyServing"
 
 
 def test_statistics_count(backend):

@@ -2,13 +2,14 @@
 
 import base64
 import io
+from datetime import date
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import charts
-from answers import ConfidenceBin, DigitStatistics, Prediction
+from answers import ConfidenceBin, DayAnswers, DayModelStatistics, DigitStatistics, ModelStatistics, Prediction
 
 
 def prediction(digit: int, confidence: float, unsure: bool = False) -> Prediction:
@@ -65,6 +66,49 @@ def test_calibration_leaves_empty_bins_out():
     ]
     datasets = charts.calibration(bins).to_dict()["datasets"].values()
     assert [row["submissions"] for data in datasets for row in data if "submissions" in row] == [20]
+
+
+def days(*accuracies: float, model: str = "a") -> list[DayModelStatistics]:
+    return [
+        DayModelStatistics(day=date(2026, 11, day), model=model, submissions=5, accuracy=accuracy)
+        for day, accuracy in enumerate(accuracies, 1)
+    ]
+
+
+def test_days_are_those_of_the_server():
+    chart = charts.accuracy_by_day(days(0.9, 0.95)).to_dict()
+    assert chart["layer"][0]["encoding"]["x"]["timeUnit"] == "utcyearmonthdate"
+    assert [row["day"] for row in rows(charts.accuracy_by_day(days(0.9, 0.95)))] == ["2026-11-01", "2026-11-02"]
+
+
+def test_every_dot_of_a_day_is_within_the_chart():
+    low, high = domains(charts.accuracy_by_day(days(0.4, 1.0)))[0]
+    assert 0 <= low < 0.4
+    assert high > 1
+
+
+def test_one_model_needs_no_legend():
+    one, two = charts.accuracy_by_day(days(0.9)), charts.accuracy_by_day(days(0.9) + days(0.8, model="b"))
+    legends = [chart.to_dict()["layer"][0]["encoding"]["color"]["legend"] for chart in (one, two)]
+    assert legends[0] is None
+    assert legends[1] is not None
+
+
+def test_more_models_than_colors_are_drawn():
+    many = [day for i in range(9) for day in days(0.9, model=f"m{i}")]
+    assert len(rows(charts.accuracy_by_day(many))) == 9
+
+
+def test_models_are_told_with_their_sketches():
+    models = [ModelStatistics(model="a", submissions=1200, accuracy=0.951)]
+    assert [row["words"] for row in rows(charts.accuracy_by_model(models))] == ["95.1% of 1,200"]
+
+
+def test_share_of_unsure_answers_is_of_each_day():
+    answers = [DayAnswers(day=date(2026, 11, day), answers=50, unsure=day) for day in (1, 20)]
+    chart = charts.unsure_by_day(answers)
+    assert [row["share"] for row in rows(chart)] == [0.02, 0.4]
+    assert domains(chart)[0][1] > 0.4
 
 
 def test_relevance_tints_the_pixels_that_spoke():

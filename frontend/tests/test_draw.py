@@ -117,6 +117,14 @@ def test_file_that_is_no_picture_is_explained(backend, page):
     assert page.file_uploader
 
 
+def test_file_that_was_taken_is_not_taken_twice(backend, page):
+    upload(page, picture(7))
+    desk = page.session_state["desk"]
+    taken = desk.upload
+    desk.take_file()  # as when the next click interrupts the run that would have emptied the widget
+    assert desk.upload is taken
+
+
 def test_unsure_answer_is_not_shouted(backend, page, monkeypatch):
     real = api.predict
 

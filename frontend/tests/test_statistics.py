@@ -10,6 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 import api
 
+ANSWER = """INSERT INTO predictions (created_at, model, digit, confidence, unsure, milliseconds)
+            SELECT now(), %s, 3, %s, """
+
+
+def headlines(page: AppTest) -> list[str]:
+    return [subheader.value for subheader in page.subheader]
+
 
 @pytest.fixture
 def statistics(page) -> AppTest:
@@ -31,11 +38,44 @@ def test_figures_charts_and_pictures_are_shown(backend, statistics):
     statistics.run()
     assert not statistics.exception
     assert "66.7% read right 4 sketches 1 not a digit" in text(statistics)
-    assert len(statistics.get("vega_lite_chart")) == 3
+    assert len(statistics.get("vega_lite_chart")) >= 5
     [gallery] = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
     assert gallery.count("data:image/png;base64,iVBOR") == 4
     assert gallery.count("not a digit") == 1
     assert gallery.count('class="wrong"') == 1
+
+
+def test_accuracy_is_shown_by_day_and_by_model(backend, statistics):
+    api.store(picture(7), "image/png", "7", uuid4())
+    statistics.run()
+    assert {"Right, day by day", "Right, model by model"} <= set(headlines(statistics))
+
+
+def test_answers_are_watched_before_anybody_labels_one(backend, statistics, postgres):
+    postgres.rows("TRUNCATE predictions")
+    statistics.run()
+    assert "Unsure answers" not in headlines(statistics)
+    postgres.rows(ANSWER + "true, 1", ("a", 0.5))
+    statistics.run()
+    assert not statistics.exception
+    assert "Unsure answers" in headlines(statistics)
+    assert "Too early to tell" in text(statistics)
+    assert "1 answers are in the log, 100.0% of them unsure." in text(statistics)
+
+
+def test_drift_is_told_with_its_number(backend, statistics, postgres, shipped_model):
+    postgres.rows("TRUNCATE predictions")
+    postgres.rows(ANSWER + "false, 1 FROM generate_series(1, 500)", (shipped_model, 0.95))
+    counts = [0] * 9 + [500]
+    postgres.rows(
+        "UPDATE models SET reference = %s, reference_end = (SELECT max(id) FROM predictions) WHERE version = %s",
+        (counts, shipped_model),
+    )
+    postgres.rows(ANSWER + "false, 1 FROM generate_series(1, 200)", (shipped_model, 0.55))
+    statistics.run()
+    postgres.rows("UPDATE models SET reference = NULL, reference_end = NULL")
+    assert "Much change: the model is less sure" in text(statistics)
+    assert "The latest 200 answers against its first 500." in text(statistics)
 
 
 def test_only_things_that_are_no_digits_make_no_accuracy(backend, statistics):

@@ -110,7 +110,7 @@ def labels(desk: Desk, mode: str, ready: bool) -> None:
 
 def receipt(desk: Desk, key: str) -> None:
     if not desk.stored:
-        return pieces.promise()
+        return
     last = desk.stored[-1]
     label = last.submission.true_label
     meant = "it is not a digit" if label is None else f"you meant {label}"
@@ -137,6 +137,8 @@ with right, st.container(key="answer"):
         st.warning(desk.notice[0], icon=":material/info:")
     labels(desk, mode, ready=bool(prediction))
     receipt(desk, key="receipt" if picture else "receipt-fresh")
+    pieces.promise()
 if desk.stored:
     st.subheader("Your sketches")
-    pieces.gallery(stored.submission for stored in desk.stored[: -RECENT - 1 : -1])
+    latest = desk.stored[: -RECENT - 1 : -1]
+    pieces.gallery((stored.submission for stored in latest), {each.submission.id: each.original.key for each in latest})

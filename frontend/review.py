@@ -1,0 +1,177 @@
+"""What lies in front of one reviewer, or visitor: a page of submissions, and which of them are selected."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+import admin
+import api
+import grid
+from answers import Status, Submission, SubmissionPage
+
+PAGE = 48
+SELECT_FIRST = "Nothing is selected: click on sketches first."
+
+
+def count(sketches: int) -> str:
+    return "1 sketch" if sketches == 1 else f"{sketches:,} sketches"
+
+
+def label_of(submission: Submission) -> str:
+    return "none" if submission.true_label is None else str(submission.true_label)
+
+
+@dataclass
+class Review:
+    """One of these lives in each session. Its methods are the buttons' callbacks."""
+
+    query: dict[str, Any] = field(default_factory=dict)  # order and filters, as the API has them
+    admitted: bool = False  # whether with the admin token
+    places: list[str | None] = field(default_factory=lambda: [None])  # cursors of the pages so far, this one's last
+    page: SubmissionPage | None = None  # none: to be fetched
+    shown: list[UUID] = field(default_factory=list)
+    epoch: int = 0  # counts what makes earlier clicks on sketches void
+    chosen: list[UUID] = field(default_factory=list)  # of this epoch, before the first click
+    notice: str | None = None  # what was done
+    trouble: str | None = None  # why it was not
+    before: list[Submission] = field(default_factory=list)  # as they were before the last change, to undo it
+    asking: bool = False  # whether they are to be deleted
+    archives: int = 0  # imported so far: the upload widget is emptied by giving it another key
+    arrived: str | None = None  # what became of the last one
+
+    def look(self, query: dict[str, Any]) -> None:
+        """Start over where the question is another one; else only see what is new."""
+        admitted = admin.token() is not None
+        if (query, admitted) != (self.query, self.admitted):
+            self.query, self.admitted, self.places, self.before = query, admitted, [None], []
+            self.choose_none()
+        self.page = None
+
+    def fetch(self) -> SubmissionPage:
+        """The page, which stays as it is from click to click, lest a sketch move below the pointer."""
+        while self.page is None:
+            page = api.submissions(PAGE, self.places[-1], token=admin.token(), **self.query)
+            if page.items or len(self.places) == 1:
+                self.page = page
+            else:  # everything on the last page went elsewhere
+                self.places.pop()
+        ids = [submission.id for submission in self.page.items]
+        if ids != self.shown:
+            self.choose([each for each in self.selected if each in ids])
+            self.shown = ids
+        return self.page
+
+    @property
+    def selected(self) -> list[UUID]:
+        """Read where the browser left it: a button may be pressed before the click on a sketch was acted upon."""
+        clicked = grid.clicked(self.epoch)
+        return self.chosen if clicked is None else clicked
+
+    @property
+    def place(self) -> int:
+        return len(self.places)
+
+    @property
+    def older(self) -> str | None:
+        return self.page.next_cursor if self.page else None
+
+    def choose(self, ids: list[UUID]) -> None:
+        self.chosen, self.epoch = ids, self.epoch + 1
+
+    def choose_all(self) -> None:
+        self.choose(self.shown)
+        self.calm()
+
+    def choose_none(self) -> None:
+        self.choose([])
+        self.calm()
+
+    def calm(self) -> None:
+        self.notice, self.trouble, self.asking = None, None, False
+
+    def turn_older(self) -> None:
+        if self.older:
+            self.turn_to([*self.places, self.older])
+
+    def turn_newer(self) -> None:
+        if len(self.places) > 1:
+            self.turn_to(self.places[:-1])
+
+    def turn_to(self, places: list[str | None]) -> None:
+        self.places, self.page, self.before = places, None, []
+        self.choose_none()
+
+    def approve(self) -> None:
+        self.change("approved", status="approved")
+
+    def reject(self) -> None:
+        self.change("rejected", status="rejected")
+
+    def relabel(self, label: str) -> None:
+        """Whoever says what it is has looked at it: that approves it, too."""
+        what = "labelled “not a digit”" if label == "none" else f"labelled {label}"
+        self.change(f"{what} and approved", label, "approved")
+
+    def change(self, done: str, label: str | None = None, status: Status | None = None) -> None:
+        ids = self.selected
+        if not ids or not self.page:
+            self.trouble = SELECT_FIRST
+            return
+        before = [submission for submission in self.page.items if submission.id in ids]
+        with self.acting():
+            api.change(ids, admin.token() or "", label, status)
+            self.finish(f"{count(len(ids))} {done}.", before)
+
+    def undo(self) -> None:
+        with self.acting():
+            for (label, status), group in groupby(sorted(self.before, key=_former), _former):
+                api.change([submission.id for submission in group], admin.token() or "", label, status)
+            self.finish(f"{count(len(self.before))} as before.")
+
+    def ask(self) -> None:
+        self.calm()
+        self.asking, self.trouble = bool(self.selected), None if self.selected else SELECT_FIRST
+
+    def delete(self) -> None:
+        if ids := self.selected:
+            with self.acting():
+                api.delete(ids, admin.token() or "")
+                self.finish(f"{count(len(ids))} deleted.")
+
+    def finish(self, notice: str, before: list[Submission] | None = None) -> None:
+        self.choose_none()
+        self.notice, self.before, self.page = notice, before or [], None
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """What the backend refuses is said, and the selection kept."""
+        try:
+            yield
+        except api.BackendError as e:
+            self.calm()
+            if not admin.refused(e):
+                self.trouble = f"{e} Please try again in a moment."
+
+    def take_archive(self) -> None:
+        """Import what was put into the upload widget, and empty the widget."""
+        file = st.session_state.get(f"archive-{self.archives}")  # none: called again, for one that was taken already
+        if not file:
+            return
+        self.archives += 1
+        try:
+            done = api.import_archive(file.getvalue(), admin.token() or "")
+        except api.BackendError as e:
+            admin.refused(e)
+            self.arrived = f"Nothing was imported. {e}"
+        else:
+            here = f" {count(done.skipped)} had been here already." if done.skipped else ""
+            self.arrived = f"{count(done.imported)} imported.{here}"
+
+
+def _former(submission: Submission) -> tuple[str, Status]:
+    return label_of(submission), submission.status

@@ -1,0 +1,142 @@
+"""The Models view, on a real backend."""
+
+import json
+
+import pytest
+from candidates import PASSED, REFUSED, store_candidate
+from conftest import ADMIN_TOKEN, SHIPPED, connect, free_port
+from pages import text
+from streamlit.testing.v1 import AppTest
+
+import admin
+import api
+
+
+@pytest.fixture
+def models(page) -> AppTest:
+    page.run()
+    page.switch_page("views/models.py")
+    return page
+
+
+def run(page: AppTest, token: str | None = None) -> AppTest:
+    if token:
+        page.session_state[admin.TOKEN] = token
+    page.run()
+    assert not page.exception
+    return page
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click().run()
+    assert not page.exception
+    return page
+
+
+def keys(page: AppTest) -> set[str]:
+    return {button.key for button in page.button}
+
+
+def serving() -> list[str]:
+    return [model.version for model in api.models() if model.serving]
+
+
+def test_model_that_ships_is_shown_with_its_figures(shipped_model, models):
+    run(models)
+    assert f"{shipped_model} reads what people draw." in text(models)
+    accuracy = json.loads(SHIPPED.with_name("card.json").read_text())["metrics"]["mnist_test"]["accuracy"]
+    measured = f"MNIST test {accuracy:.2%}"
+    for words in (measured, "Unsure below", "The gate never judged it.", "Sketches it judged none yet"):
+        assert words in text(models)
+    assert "History" not in text(models)
+
+
+def test_verdict_and_reasons_are_words(shipped_model, models, postgres):
+    store_candidate(postgres, PASSED)
+    store_candidate(postgres, REFUSED)
+    html = " ".join(each.proto.body for each in run(models).get("html"))
+    assert "The gate passed it." in html
+    assert "Better on 240 held-out sketches." in html
+    assert "The gate refused it." in html
+    assert "&lt;b&gt;too few&lt;/b&gt;" in html
+
+
+def test_visitor_can_promote_nothing(shipped_model, models, postgres):
+    store_candidate(postgres)
+    assert not [key for key in keys(run(models)) if key and key.startswith("serve-")]
+
+
+def test_promotion_is_said_kept_and_rolled_back(shipped_model, models, postgres):
+    version = store_candidate(postgres)
+    run(models, ADMIN_TOKEN)
+    models.text_input(key=f"why-{version}").set_value("Better on <b>people’s</b> sketches").run()
+    press(models, f"serve-{version}")
+    assert serving() == [version]
+    assert f"{version} serves: here at once, everywhere within 5 seconds." in text(models)
+    assert f"{version} in place of {shipped_model}" in text(models)
+    assert "&lt;b&gt;people’s&lt;/b&gt;" in " ".join(each.proto.body for each in models.get("html"))
+    [row] = postgres.rows("SELECT model, previous, overruled, reason FROM promotions")
+    assert row == {
+        "model": version, "previous": shipped_model, "overruled": False, "reason": "Better on <b>people’s</b> sketches",
+    }  # fmt: skip
+    press(models, f"serve-{shipped_model}")  # it served before: the gate is not asked
+    assert serving() == [shipped_model]
+    assert [row["overruled"] for row in postgres.rows("SELECT overruled FROM promotions")] == [False, False]
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, None])
+def test_what_the_gate_has_not_passed_takes_somebody_to_overrule(shipped_model, models, postgres, verdict):
+    version = store_candidate(postgres, verdict)
+    run(models, ADMIN_TOKEN)
+    assert "The gate has not passed it" in text(models)
+    assert models.button(key=f"serve-{version}").disabled
+    models.checkbox(key=f"overrule-{version}").check().run()
+    press(models, f"serve-{version}")
+    assert serving() == [version]
+    assert postgres.rows("SELECT overruled FROM promotions") == [{"overruled": True}]
+    assert "gate overruled" in text(models)
+
+
+def test_model_that_is_damaged_is_refused_in_words(shipped_model, models, postgres):
+    version = store_candidate(postgres)
+    postgres.rows("UPDATE models SET onnx = onnx || '\\x00' WHERE version = %s", (version,))
+    press(run(models, ADMIN_TOKEN), f"serve-{version}")
+    assert "Nothing was promoted. It is damaged" in text(models)
+    assert serving() == [shipped_model]
+
+
+def test_token_that_is_no_longer_right_makes_a_visitor(shipped_model, models, postgres):
+    version = store_candidate(postgres)
+    press(run(models, "wrong"), f"serve-{version}")
+    assert "Nothing was promoted." in text(models)
+    assert f"serve-{version}" not in keys(models)
+    assert postgres.rows("SELECT 1 FROM promotions") == []
+
+
+def test_many_models_are_not_shown_at_once(shipped_model, models, postgres):
+    versions = [store_candidate(postgres) for _ in range(13)]
+    run(models)
+    assert versions[0] not in text(models)  # the oldest
+    models.toggle(key="all-models").set_value(True).run()
+    assert all(version in text(models) for version in versions)
+
+
+def test_promotion_that_has_not_come_here_is_told(shipped_model, models, postgres):
+    version = store_candidate(postgres)
+    postgres.rows("UPDATE models SET onnx = '\\x00' WHERE version = %s", (version,))
+    postgres.rows(
+        "INSERT INTO promotions (model, previous, overruled) VALUES (%s, %s, false)", (version, shipped_model)
+    )
+    assert f"{version} was promoted last." in text(run(models))
+
+
+def test_absent_backend_is_told(models, monkeypatch):
+    connect(monkeypatch, f"http://127.0.0.1:{free_port()}")
+    assert "The recogniser does not answer right now." in text(run(models))
+
+
+def test_without_database_the_one_that_serves_is_shown(backend_without_database, models, monkeypatch):
+    connect(monkeypatch, backend_without_database)
+    run(models)
+    assert "reads what people draw." in text(models)
+    assert "The database is away right now." in text(models)

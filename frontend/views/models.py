@@ -1,0 +1,92 @@
+"""The models, which of them serves, and since when; with the admin token another one can be promoted."""
+
+from html import escape
+
+import streamlit as st
+
+import admin
+import api
+import cards
+import pieces
+from answers import Model, Promotion
+
+SHOWN = 12  # at first: retraining makes many
+MAX_REASON = 500  # characters, as in the backend
+LIVE = "here at once, everywhere within 5 seconds"
+
+
+def load() -> tuple[list[Model], list[Promotion]]:
+    """The one that serves comes first, then the newest. Without the database there is no history."""
+    try:
+        models = api.models()
+        promotions = api.promotions()
+    except api.DatabaseAway:
+        st.warning("The database is away right now. The other models and their history come back by themselves.")
+        pieces.keep_trying()
+        return models, []
+    except api.BackendError as e:
+        st.warning(f"{e} The models come back by themselves.", icon=":material/cloud_off:")
+        pieces.keep_trying()
+        st.stop()
+    return sorted(models, key=lambda model: not model.serving), promotions
+
+
+def headline(serving: Model, promotions: list[Promotion]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
+        st.html(f"<b>{escape(serving.version)}</b> reads what people draw.", width="content")
+        admin.door("Manage")
+    if notice := st.session_state.pop("promoted", None):
+        st.info(notice, icon=":material/info:")
+    elif promotions and promotions[0].model != serving.version:
+        st.warning(
+            f"{promotions[0].model} was promoted last. If it does not serve within 5 seconds, it was refused: "
+            "`GET /health/ready` says why.", icon=":material/info:",
+        )  # fmt: skip
+
+
+def door_to(model: Model, serving: Model, served: bool) -> None:
+    """What it takes to promote it: a reason, and, where the gate has not passed it, that somebody overrules."""
+    passed = served or bool(model.verdict and model.verdict.passed)
+    label, icon = ("Roll back to it", "history") if served else ("Promote", "rocket_launch")
+    with st.popover(label, icon=f":material/{icon}:", width="stretch", key=f"promote-{model.version}"):
+        st.markdown(f"It takes the place of `{serving.version}`: {LIVE}.")
+        reason = st.text_input("Why?", max_chars=MAX_REASON, placeholder="for the history", key=f"why-{model.version}")
+        overrule = False
+        if not passed:
+            st.markdown(
+                "**The gate has not passed it:** nothing shows that it reads people’s sketches better. To overrule the "
+                "gate is to let it serve all the same; the history will say so."
+            )
+            overrule = st.checkbox("Overrule the gate", key=f"overrule-{model.version}")
+        ready = passed or overrule
+        st.button("Let it serve", on_click=promote, args=(model.version, reason, overrule), disabled=not ready,
+                  type="primary", key=f"serve-{model.version}")  # fmt: skip
+
+
+def promote(version: str, reason: str, overrule: bool) -> None:
+    # the reason as it is now: it may have been typed since
+    reason = st.session_state.get(f"why-{version}") or reason
+    try:
+        api.promote(version, admin.token() or "", reason, overrule)
+        st.session_state.promoted = f"{version} serves: {LIVE}."
+    except api.BackendError as e:
+        admin.refused(e)
+        st.session_state.promoted = f"Nothing was promoted. {e}"
+
+
+models, promotions = load()
+serving = models[0]
+headline(serving, promotions)
+served = {version for each in promotions for version in (each.model, each.previous)}
+shown = models if st.session_state.get("all-models") else models[:SHOWN]
+with st.container(key="models"):
+    for model in shown:
+        with st.container(key=f"model-{model.version}"):
+            st.html(cards.card(model))
+            if admin.token() and not model.serving:
+                door_to(model, serving, model.version in served)
+if len(models) > SHOWN:
+    st.toggle(f"All {len(models)} models", key="all-models")
+if promotions:
+    st.subheader("History")
+    st.html(cards.history(promotions))
