@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +36,10 @@ def to_onnx(model: nn.Module, path: Path) -> bytes:
     batch = torch.export.Dim("batch")
     torch.onnx.export(model, (example,), path, input_names=["image"], output_names=["logits"],
                       dynamic_shapes=({0: batch},), external_data=False, dynamo=True, verbose=False)  # fmt: skip
+    network = onnx.load(path)
+    for part in (network.graph, *network.graph.node, *network.graph.value_info):
+        part.ClearField("metadata_props")  # stack traces, with the paths of whoever trained it
+    onnx.save(network, path)
     return path.read_bytes()
 
 

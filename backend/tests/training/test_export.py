@@ -7,6 +7,7 @@ import onnx
 import pytest
 import torch
 
+from app.config import BACKEND
 from app.recognizer import Recognizer
 from tests.training.small import small_digits
 from training import export
@@ -47,6 +48,12 @@ def test_network_is_one_sound_onnx_file(written):
     network = onnx.load(written[1] / "model.onnx", load_external_data=False)
     onnx.checker.check_model(network)
     assert not [t.name for t in network.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+
+
+def test_nothing_in_it_tells_where_it_was_made(written):
+    data = (written[1] / "model.onnx").read_bytes()
+    assert b"site-packages" not in data
+    assert str(BACKEND).encode() not in data
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
