@@ -29,7 +29,7 @@ from training.architectures import ARCHITECTURES
 from training.augmentation import AUGMENTATIONS
 from training.config import Config
 from training.data import Digits, load_mnist, mnist_directory, split
-from training.loop import Epoch, fit, predict
+from training.loop import Epoch, accuracy, fit
 from training.strokes import make_digits
 
 # MLflow reports its use to its makers unless it is told not to before it is loaded
@@ -132,10 +132,6 @@ def track(history: list[Epoch], result: Result) -> None:
         curves = {k: v for k, v in asdict(epoch).items() if k != "epoch"}
         mlflow.log_metrics(curves, step=epoch.epoch)
     mlflow.log_metrics({k: v for k, v in asdict(result).items() if isinstance(v, int | float) and k != "seed"})
-
-
-def accuracy(model: torch.nn.Module, digits: Digits) -> float:
-    return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item()
 
 
 def as_table(results: list[Result]) -> Iterator[str]:

@@ -27,9 +27,9 @@ from training import export, plots
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
-from training.data import NO_DIGIT, Digits, Settings, load_mnist, mnist_directory, split
+from training.data import Digits, Settings, load_mnist, mnist_directory, split
 from training.evaluation import as_text, report
-from training.loop import fit, predict
+from training.loop import accuracy, fit, predict
 from training.strokes import make_drawn
 
 log = logging.getLogger("train")
@@ -116,12 +116,6 @@ def pick_device(no_cuda: bool) -> torch.device:
     if not no_cuda and torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
-
-
-def accuracy(model: torch.nn.Module, digits: Digits) -> float | None:
-    """The share of the digits that is read right; None where there is none."""
-    digits = digits.take(digits.labels != NO_DIGIT)
-    return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
 
 
 def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict:

@@ -37,6 +37,12 @@ def predict(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
     return torch.cat([model(as_input(part) if part.ndim == 3 else part) for part in images.split(batch_size)])
 
 
+def accuracy(model: nn.Module, digits: Digits) -> float | None:
+    """The share of the digits that is read right; None where there is none."""
+    digits = digits.take(digits.labels != NO_DIGIT)
+    return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
+
+
 def fit(
     model: nn.Module, train: Digits, drawn: Digits, validation: Digits, config: Config, checkpoint: Path
 ) -> list[Epoch]:

@@ -1,4 +1,4 @@
-"""What a page under test says."""
+"""What a page under test says, and pressing its buttons."""
 
 import json
 import re
@@ -20,3 +20,13 @@ def tiles(page: AppTest) -> list[str]:
         for component in page.get("bidi_component")
         for tile in json.loads(component.proto.json or component.proto.mixed.json)["html"].split("<figure")[1:]
     ]
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click().run()
+    assert not page.exception
+    return page
+
+
+def keys(page: AppTest) -> set[str]:
+    return {button.key for button in page.button}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import connect, free_port
 from drawings import blank, picture
-from pages import text
+from pages import keys, press, text
 from streamlit.testing.v1 import AppTest
 
 import api
@@ -23,18 +23,8 @@ def upload(page: AppTest, data: bytes, name: str = "digit.png") -> AppTest:
     return page
 
 
-def press(page: AppTest, key: str) -> AppTest:
-    page.button(key=key).click().run()
-    assert not page.exception
-    return page
-
-
 def enabled(page: AppTest) -> list[str]:
     return [key for key in LABELS if not page.button(key=key).disabled]
-
-
-def keys(page: AppTest) -> set[str]:
-    return {button.key for button in page.button}
 
 
 def test_empty_page_invites_and_offers_nothing_to_store(page):

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from conftest import ADMIN_TOKEN, connect, free_port
 from drawings import picture
-from pages import text, tiles
+from pages import keys, text, tiles
 from streamlit.testing.v1 import AppTest
 
 import admin
@@ -48,10 +48,6 @@ def press(page: AppTest, button: str) -> AppTest:
     found.click().run()
     assert not page.exception
     return page
-
-
-def keys(page: AppTest) -> set[str]:
-    return {button.key for button in page.button}
 
 
 def choose(page: AppTest, key: str, option: str) -> AppTest:

@@ -5,7 +5,7 @@ import json
 import pytest
 from candidates import PASSED, REFUSED, store_candidate
 from conftest import ADMIN_TOKEN, SHIPPED, connect, free_port
-from pages import text
+from pages import keys, press, text
 from streamlit.testing.v1 import AppTest
 
 import admin
@@ -25,16 +25,6 @@ def run(page: AppTest, token: str | None = None) -> AppTest:
     page.run()
     assert not page.exception
     return page
-
-
-def press(page: AppTest, key: str) -> AppTest:
-    page.button(key=key).click().run()
-    assert not page.exception
-    return page
-
-
-def keys(page: AppTest) -> set[str]:
-    return {button.key for button in page.button}
 
 
 def serving() -> list[str]:
