@@ -104,6 +104,8 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
+    if config.lessons:
+        parser.error("lessons are for train.py: here people's labels teach")
     args.model_path.mkdir(parents=True, exist_ok=True)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args

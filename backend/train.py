@@ -1,8 +1,9 @@
 """Trains the digit recogniser: data → fit → evaluate → plots → export.
 
-    cd backend && uv sync && uv run python train.py               # as the model that ships was trained
+    cd backend && uv sync && uv run python train.py               # from MNIST and drawn digits
     uv run python train.py --fast                                 # a minute and a half
     uv run python train.py --epochs 10 --model-path models/try    # any setting of training/config.py, as an option
+    uv run python train.py --lessons models/lessons.pt            # from what larger networks say: see teach.py
     uv run python train.py --config models/default/config.yaml    # or from a file; each run writes its own
     DEBUG_MODE=1 uv run python train.py                           # says what happens in every batch
 
@@ -28,6 +29,7 @@ from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
 from training.data import Digits, Settings, load_mnist, mnist_directory, split
+from training.distillation import load_lessons
 from training.evaluation import as_text, report
 from training.loop import accuracy, fit, predict
 from training.strokes import make_drawn
@@ -43,6 +45,10 @@ def main() -> None:
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
     train, held_out = split(load_mnist(args.data, train=True), config.held_out)
+    try:
+        lessons = load_lessons(Path(config.lessons), len(train)) if config.lessons else None
+    except (OSError, ValueError) as e:
+        raise SystemExit(f"No lessons: {e}") from e
     log.info("drawing %d digits and %d other things", config.strokes, config.others)
     drawn, held_out_drawn = make_drawn(config.strokes, config.others, config.seed, share=len(held_out) / len(train))
     validation = held_out + held_out_drawn
@@ -54,7 +60,7 @@ def main() -> None:
     log.info("%s: %d weights", config.architecture, sum(p.numel() for p in model.parameters()))
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
         history = fit(model, train.to(device), drawn.to(device), validation.to(device), config,
-                      args.model_path / "checkpoint.pt")  # fmt: skip
+                      args.model_path / "checkpoint.pt", lessons and lessons.to(device))  # fmt: skip
     plots.training_curves(history, args.plots)
 
     model.to("cpu")
@@ -68,7 +74,8 @@ def main() -> None:
     best = min(history, key=lambda e: e.validation_loss)
     card = {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": f"MNIST's training set less {config.held_out} held out for validation, {config.strokes} digits and "
+        "data": f"MNIST's training set less {config.held_out} held out for validation"
+        f"{', labelled by larger networks (teach.py)' if lessons else ''}, {config.strokes} digits and "
         f"{config.others} other drawings made by training/strokes.py",
         "hyperparameters": asdict(config),
         "weights": sum(p.numel() for p in model.parameters()),

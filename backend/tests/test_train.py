@@ -148,3 +148,55 @@ def test_its_own_settings_file_repeats_a_run(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "--config", str(settings), *folders])
     config, _ = train.parse_arguments()
     assert (config.epochs, config.strokes, config.seed, config.batch_size) == (3, 60, 4, 32)
+
+
+# --- distillation -----------------------------------------------------------------------------------
+
+
+def run(folder: Path, *command) -> subprocess.CompletedProcess:
+    environment = os.environ | {"MNIST_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *map(str, command)], cwd=BACKEND, env=environment, timeout=PATIENCE_S,
+                          capture_output=True, text=True)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lessons(trained) -> Path:
+    file = trained.folder / "lessons.pt"
+    teaching = ["--teachers", trained.folder / "model", "--copies", 2, "--held-out", 60, "--output", file, "--no-cuda"]
+    done = run(trained.folder, "teach.py", *teaching)
+    assert done.returncode == 0, done.stderr
+    assert "3 copies of 440 pictures" in done.stderr
+    return file
+
+
+def test_student_learns_from_the_teacher_s_lessons(trained, lessons, tmp_path):
+    student = [*OPTIONS, "--lessons", lessons, "--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
+    done = run(trained.folder, "train.py", *student)
+    assert done.returncode == 0, done.stderr
+    card = json.loads((tmp_path / "student" / "card.json").read_text())
+    assert "labelled by larger networks" in card["data"]
+    assert card["hyperparameters"]["lessons"] == str(lessons)
+    assert card["metrics"]["mnist_test"]["accuracy"] > 0.5
+
+
+def test_lessons_on_other_pictures_are_refused(trained, lessons, tmp_path):
+    folders = ["--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
+    done = run(trained.folder, "train.py", *OPTIONS, "--held-out", 70, "--lessons", lessons, *folders)
+    assert done.returncode != 0
+    assert "teaches 440 pictures, not the 430" in done.stderr
+
+
+def test_missing_lessons_are_named(trained, tmp_path):
+    folders = ["--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
+    done = run(trained.folder, "train.py", *OPTIONS, "--lessons", "nothing.pt", *folders)
+    assert done.returncode == 1
+    assert "No lessons" in done.stderr
+    assert "nothing.pt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_teacher_is_named(tmp_path):
+    done = run(tmp_path, "teach.py", "--teachers", tmp_path / "nobody")
+    assert done.returncode == 2
+    assert "no card.json in" in done.stderr
+    assert "nobody" in done.stderr

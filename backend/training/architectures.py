@@ -82,7 +82,7 @@ def convolutional(*widths: int) -> nn.Sequential:
 
 ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
     "compact": compact,
-    "large": partial(compact, width=48),  # a teacher for the compact one
+    "large": partial(compact, width=32),  # a teacher for the compact one
     "lenet": lenet,
     "bn-16-32": partial(two_layers, dense=64, width=16),
     "bn-scale-16": partial(two_layers, dense=128, width=16),

@@ -34,13 +34,15 @@ class Config:
     others: int = 20_000  # drawings that are no digits, to be unsure of
     drawn_per_epoch: int = 25_000  # so many of both, drawn by lot; all of them each time would drown MNIST
     unsure_share: float = 0.012  # of right answers on augmented validation pictures that may be called unsure
+    lessons: str = ""  # teach.py's file: what teachers say of MNIST's pictures takes the place of their labels
+    softening: float = 4.0  # of teachers' and student's answers, by a temperature: all ten probabilities teach
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f"{self.architecture} is none of {', '.join(ARCHITECTURES)}")
-        for name in ("epochs", "batch_size", "learning_rate", "held_out"):
+        for name in ("epochs", "batch_size", "learning_rate", "held_out", "softening"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
         for name in ("strokes", "others", "drawn_per_epoch", "weight_decay"):

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from training import distillation
 from training.augmentation import augment
 from training.config import Config
 from training.data import NO_DIGIT, Digits, as_input, as_targets
+from training.distillation import Lessons
 
 log = logging.getLogger("train")
 
@@ -43,13 +45,13 @@ def accuracy(model: nn.Module, digits: Digits) -> float | None:
     return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
 
 
-def fit(
-    model: nn.Module, train: Digits, drawn: Digits, validation: Digits, config: Config, checkpoint: Path
-) -> list[Epoch]:
+def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, config: Config, checkpoint: Path,
+        lessons: Lessons | None = None) -> list[Epoch]:  # fmt: skip
     """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
 
-    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. Each epoch is written
-    to `checkpoint`; a run that finds one there, of the same configuration, goes on from it.
+    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. With `lessons` on the
+    pictures of `train`, their changed copies and what the teachers say of them stand in for pictures and labels. Each
+    epoch is written to `checkpoint`; a run that finds one there, of the same configuration, goes on from it.
     """
     device = train.images.device
     every, per_epoch = train + drawn, len(train) + min(len(drawn), config.drawn_per_epoch)
@@ -65,6 +67,7 @@ def fit(
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
     # sums: enough to tell whether a checkpoint was made from the same pictures
     data = [int(part.sum()) for digits in (train, drawn, validation) for part in (digits.images, digits.labels)]
+    data += [int(lessons.images.sum()), float(lessons.logits.sum(dtype=torch.float64))] if lessons else []
     run = {"model": repr(model), "config": asdict(config), "data": data}
     history, best = _resume(checkpoint, run, parts, generator)
 
@@ -85,10 +88,16 @@ def fit(
         )
         for step, index in enumerate(bar, 1):
             images, labels = every.take(index)
-            inputs = augment(as_input(images), config.augmentation, generator)
+            taught, said = index < (len(train) if lessons else 0), torch.empty(0, 10, device=device)
+            if lessons:
+                images[taught], said = lessons.pick(index[taught], config.augmentation.plain, generator)
+            inputs = as_input(images)
+            inputs[~taught] = augment(inputs[~taught], config.augmentation, generator)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
                 logits = model(inputs.contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits.float(), as_targets(labels))
+            logits = logits.float()
+            loss = F.cross_entropy(logits[~taught], as_targets(labels[~taught]), reduction="sum")
+            loss = (loss + distillation.loss(logits[taught], said, config.softening)) / len(index)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)

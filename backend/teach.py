@@ -1,0 +1,61 @@
+"""Lessons for a small network: changed copies of MNIST's training pictures, labelled by larger networks.
+
+    uv run python teach.py --teachers models/large-0 models/large-1      # folders that train.py wrote
+    uv run python train.py --lessons models/lessons.pt                   # a student, of any --seed, learns from them
+
+Only training pictures are labelled: give --held-out as train.py gets it, else it refuses the lessons.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from training.augmentation import AUGMENTATIONS
+from training.config import Config, has_bfloat16
+from training.data import load_mnist, mnist_directory, split
+from training.distillation import VIEWS, load_teacher, make_lessons
+
+log = logging.getLogger("teach")
+
+
+def main() -> None:
+    args = parse_arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    device = torch.device("cuda" if torch.cuda.is_available() and not args.no_cuda else "cpu")
+    teachers = [load_teacher(folder).to(device, memory_format=torch.channels_last) for folder in args.teachers]
+    train, _ = split(load_mnist(args.data, train=True), args.held_out)
+    log.info("%d teachers label %d copies of %d pictures on %s", len(teachers), args.copies + 1, len(train), device)
+    generator = torch.Generator(device=device).manual_seed(args.seed)
+    lessons = make_lessons(train.images.to(device), teachers, args.copies, AUGMENTATIONS[args.augmentation], generator,
+                           args.views, has_bfloat16())  # fmt: skip
+    agreed = (lessons.logits[0].argmax(1).cpu() == train.labels).float().mean().item()
+    log.info("the teachers agree with %.3f%% of MNIST's own labels", 100 * agreed)
+    lessons.save(args.output)
+    log.info("wrote %s: %.0f MB", args.output, args.output.stat().st_size / 1e6)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teachers", type=Path, nargs="+", required=True, metavar="FOLDER", help="that train.py wrote")
+    parser.add_argument("--output", type=Path, default=Path("models/lessons.pt"), help="the lessons' file")
+    parser.add_argument("--copies", type=int, default=7, help="changed copies of each picture, beside itself")
+    parser.add_argument("--views", type=int, choices=range(1, len(VIEWS) + 1), default=3,
+                        help="slightly changed views of an unchanged picture; the answer is their mean")  # fmt: skip
+    parser.add_argument("--augmentation", choices=list(AUGMENTATIONS), default="ours", help="how copies are changed")
+    parser.add_argument("--held-out", type=int, default=Config.held_out, help="of the 60,000, for validation")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--seed", type=int, default=0, help="of the copies' changes")
+    parser.add_argument("--no-cuda", action="store_true", help="label on the CPU even where there is a GPU")
+    args = parser.parse_args()
+    if args.copies < 1:
+        parser.error(f"--copies must be 1 or more, not {args.copies}")
+    if missing := [str(f) for f in args.teachers if not (f / "card.json").exists()]:
+        parser.error(f"no card.json in {', '.join(missing)}: a teacher is a folder that train.py wrote")
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+if __name__ == "__main__":
+    main()
