@@ -313,6 +313,8 @@ def sign_in_to_review(page: Page) -> None:
 def set_filter(page: Page, label: str, choice: str) -> None:
     page.locator(".st-key-filters [data-testid=stSelectbox]", has_text=label).click()
     page.get_by_role("option", name=choice, exact=True).click()
+    page.wait_for_timeout(500)  # until it has begun; what is clicked before the answer is there is selected in vain
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
 
 
 def stored(postgres, ids: list[UUID]) -> list[tuple[int | None, str]]:
