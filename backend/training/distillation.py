@@ -78,7 +78,7 @@ def make_lessons(images: Tensor, teachers: list[nn.Module], copies: int, augment
     """Labels (n, 28, 28) uint8 pictures as they are, seen in so many `views`, and `copies` changed copies of each.
 
     Views help where the picture is sharp: over seven, one network lost a fifth less on MNIST's validation split; on
-    changed copies, which are views themselves, hardly at all.
+    changed copies, which are views themselves, hardly at all. `augmentation.plain` of the copies stay as they are, too.
     """
     pictures, logits = [], []
     bar = tqdm([(copy, part) for copy in range(copies + 1) for part in images.split(BATCH)], unit="batch", disable=None)
