@@ -1,6 +1,7 @@
 """Lessons for a small network: changed copies of MNIST's training pictures, labelled by larger networks.
 
-    uv run python teach.py --teachers models/large-0 models/large-1      # folders that train.py wrote
+    uv run python teach.py                                               # the teachers of the model that ships
+    uv run python teach.py --teachers models/large-0 models/large-1      # or any folders that train.py wrote
     uv run python train.py --lessons models/lessons.pt                   # a student, of any --seed, learns from them
 
 Only training pictures are labelled: give --held-out as train.py gets it, else it refuses the lessons.
@@ -16,6 +17,8 @@ from training.augmentation import AUGMENTATIONS
 from training.config import Config, has_bfloat16
 from training.data import load_mnist, mnist_directory, split
 from training.distillation import VIEWS, load_teacher, make_lessons
+
+TEACHERS = Path("models/teachers")  # come with the project, their weights in half precision
 
 log = logging.getLogger("teach")
 
@@ -38,7 +41,8 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teachers", type=Path, nargs="+", required=True, metavar="FOLDER", help="that train.py wrote")
+    parser.add_argument("--teachers", type=Path, nargs="+", default=sorted(TEACHERS.glob("*/")), metavar="FOLDER",
+                        help=f"that train.py wrote; all those in {TEACHERS} unless told otherwise")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("models/lessons.pt"), help="the lessons' file")
     parser.add_argument("--copies", type=int, default=7, help="changed copies of each picture, beside itself")
     parser.add_argument("--views", type=int, choices=range(1, len(VIEWS) + 1), default=3,
@@ -51,6 +55,8 @@ def parse_arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.copies < 1:
         parser.error(f"--copies must be 1 or more, not {args.copies}")
+    if not args.teachers:
+        parser.error(f"there are no teachers in {TEACHERS}: name some with --teachers")
     if missing := [str(f) for f in args.teachers if not (f / "card.json").exists()]:
         parser.error(f"no card.json in {', '.join(missing)}: a teacher is a folder that train.py wrote")
     args.output.parent.mkdir(parents=True, exist_ok=True)

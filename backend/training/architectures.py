@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 
-def block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution, batch norm, ReLU; the side stays."""
-    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+def block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU; the side stays, or is divided by the stride."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
@@ -40,6 +40,17 @@ def two_layers(dense: int, width: int, dropout: float = 0.25) -> nn.Sequential:
         block(1, width), nn.MaxPool2d(2), nn.Dropout2d(dropout),
         block(width, 2 * width), nn.MaxPool2d(2), nn.Dropout2d(dropout),
         nn.Flatten(), nn.Linear(2 * width * 7 * 7, dense), nn.ReLU(), nn.Dropout(0.5), nn.Linear(dense, 10),
+    )  # fmt: skip
+
+
+def strided(width: int = 32, dropout: float = 0.4) -> nn.Sequential:
+    """5×5 convolutions with a stride of 2 for pools (Springenberg et al., 2015), after C. Deotte's on Kaggle."""
+    layers = []
+    for inputs, outputs in [(1, width), (width, 2 * width)]:
+        layers += [block(inputs, outputs), block(outputs, outputs), block(outputs, outputs, 5, 2), nn.Dropout(dropout)]
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Linear(2 * width * 7 * 7, 128, bias=False), nn.BatchNorm1d(128), nn.ReLU(),
+        nn.Dropout(dropout), nn.Linear(128, 10),
     )  # fmt: skip
 
 
@@ -87,6 +98,7 @@ ARCHITECTURES: dict[str, Callable[[], nn.Module]] = {
     "bn-16-32": partial(two_layers, dense=64, width=16),
     "bn-scale-16": partial(two_layers, dense=128, width=16),
     "bn-scale-32": partial(two_layers, dense=128, width=32),
+    "strided": strided,
     "wide": Wide,
     "dense-simple": partial(dense, 128),
     "dense-deep": partial(dense, 512, 256, 128),

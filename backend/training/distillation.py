@@ -5,7 +5,9 @@ changed and labelled once, and serve every student: what a batch costs is then t
 """
 
 import json
+import math
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,8 +80,10 @@ def make_lessons(images: Tensor, teachers: list[nn.Module], copies: int, augment
     """Labels (n, 28, 28) uint8 pictures as they are, seen in so many `views`, and `copies` changed copies of each.
 
     Views help where the picture is sharp: over seven, one network lost a fifth less on MNIST's validation split; on
-    changed copies, which are views themselves, hardly at all. `augmentation.plain` of the copies stay as they are, too.
+    changed copies, which are views themselves, hardly at all. Every copy is changed, whatever `augmentation.plain`:
+    the first one is the pictures as they are, and `Lessons.pick` decides how often a student sees it.
     """
+    augmentation = replace(augmentation, plain=0)
     pictures, logits = [], []
     bar = tqdm([(copy, part) for copy in range(copies + 1) for part in images.split(BATCH)], unit="batch", disable=None)
     for copy, part in bar:
@@ -103,6 +107,6 @@ def loss(logits: Tensor, said: Tensor, temperature: float) -> Tensor:
 
 
 def _seen_as(inputs: Tensor, rotation: float, shear: float, scale: float) -> Tensor:
-    cos, sin = torch.tensor(rotation).cos().item(), torch.tensor(rotation).sin().item()
+    cos, sin = math.cos(rotation), math.sin(rotation)
     theta = inputs.new_tensor([[cos / scale, -sin + shear, 0], [sin, cos / scale, 0]]).expand(len(inputs), 2, 3)
     return F.grid_sample(inputs, F.affine_grid(theta, list(inputs.shape), align_corners=False), align_corners=False)
