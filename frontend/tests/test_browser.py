@@ -87,7 +87,9 @@ def open_page(page: Page, url: str, lost: list[str]) -> None:
 
 
 def canvas_box(page: Page) -> dict:
-    return page.locator("canvas.upper-canvas").first.bounding_box()  # a second one is on its way out
+    canvas = page.locator("canvas.upper-canvas").first  # a second one is on its way out
+    expect(canvas).to_be_visible()
+    return canvas.bounding_box()
 
 
 def draw(page: Page, strokes: list) -> None:
@@ -172,6 +174,7 @@ def test_double_click_stores_once(visit, postgres):
     expect_answer(page, "That’s a 7")
     page.locator(".st-key-label-7 button").dblclick()
     expect(page.get_by_text("Stored: you meant 7")).to_be_visible()
+    expect_canvas(page, "empty")
     draw(page, STROKES[3])
     expect_answer(page, "That’s a 3")
     assert len(postgres.rows("SELECT 1 FROM submissions")) == 1

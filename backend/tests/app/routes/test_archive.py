@@ -1,9 +1,12 @@
 import csv
 import io
 import random
+import socket
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -28,6 +31,15 @@ def export(client, **filters):
     response = client.get("/submissions/export", params=filters, headers=ADMIN)
     assert response.status_code == 200, response.text
     return response
+
+
+@contextmanager
+def begun_export(service: Service) -> Iterator[Iterator[bytes]]:
+    """The pieces of an export larger than what the system keeps for a reader, however late the next is asked for."""
+    transport = httpx2.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)])
+    with httpx2.Client(transport=transport, base_url=service.client.base_url, timeout=20) as slow:  # noqa: SIM117
+        with slow.stream("GET", "/submissions/export", headers=ADMIN) as response:
+            yield response.iter_raw()
 
 
 def bring(client, data: bytes, **how):
@@ -96,11 +108,10 @@ def test_bad_filter_is_refused(client, query):
 
 def test_export_holds_one_moment(postgres, database):
     """However long it takes, and whatever happens meanwhile."""
-    large = seven() + bytes(100_000)  # more than what waits on the way
+    large = seven() + bytes(100_000)
     before = {str(insert(database, image=large)) for _ in range(150)}
     with Service(postgres.environment) as service:
-        with service.client.stream("GET", "/submissions/export", headers=ADMIN) as response:
-            pieces = response.iter_raw()
+        with begun_export(service) as pieces:
             data = next(pieces)
             database.execute("DELETE FROM submissions")
             for _ in range(150):
@@ -118,8 +129,8 @@ def test_export_that_nobody_takes_to_the_end_leaves_nothing_behind(postgres, dat
         insert(database, image=seven() + bytes(100_000))
     exporting = "SELECT count(*) AS n FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()"
     with Service(postgres.environment) as service:
-        with service.client.stream("GET", "/submissions/export", headers=ADMIN) as response:
-            next(response.iter_raw())
+        with begun_export(service) as pieces:
+            next(pieces)
             assert database.execute(exporting).fetchone()["n"] == 1
         deadline = time.monotonic() + 5
         while database.execute(exporting).fetchone()["n"]:
@@ -136,8 +147,7 @@ def test_export_that_breaks_off_is_no_archive(postgres, database):
     for _ in range(150):
         insert(database, image=seven() + bytes(100_000))
     with Service(postgres.environment) as service:
-        with service.client.stream("GET", "/submissions/export", headers=ADMIN) as response:
-            pieces = response.iter_raw()
+        with begun_export(service) as pieces:
             data = next(pieces)
             database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL"
                              " AND pid <> pg_backend_pid()")  # fmt: skip
