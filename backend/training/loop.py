@@ -1,4 +1,4 @@
-"""Fitting a network: AdamW, one cycle of the learning rate, averaged weights, early stopping."""
+"""Fitting a network: AdamW or Muon, one cycle of the learning rate, averaged weights, early stopping."""
 
 import logging
 import statistics
@@ -11,6 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -19,6 +21,7 @@ from training.augmentation import augment
 from training.config import Config
 from training.data import NO_DIGIT, Digits, as_input, as_targets
 from training.distillation import Lessons
+from training.muon import Muon
 
 log = logging.getLogger("train")
 
@@ -56,15 +59,17 @@ def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, conf
     device = train.images.device
     every, per_epoch = train + drawn, len(train) + min(len(drawn), config.drawn_per_epoch)
     generator = torch.Generator(device=device).manual_seed(config.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     batches = per_epoch // config.batch_size  # the last, smaller batch is left out: every epoch shuffles anew
     if not batches:
         raise ValueError(f"{per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=config.epochs * batches, pct_start=0.15
-    )
+    optimizers = _optimizers(model, config)
+    schedules = [
+        OneCycleLR(o, o.defaults["lr"], total_steps=config.epochs * batches, pct_start=0.15) for o in optimizers
+    ]
     averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "averaged": averaged}
+    parts = {"model": model, "averaged": averaged}
+    parts |= {f"optimizer {n}": part for n, part in enumerate(optimizers)}
+    parts |= {f"schedule {n}": part for n, part in enumerate(schedules)}
     # sums: enough to tell whether a checkpoint was made from the same pictures
     data = [int(part.sum()) for digits in (train, drawn, validation) for part in (digits.images, digits.labels)]
     data += [int(lessons.images.sum()), float(lessons.logits.sum(dtype=torch.float64))] if lessons else []
@@ -98,16 +103,16 @@ def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, conf
             logits = logits.float()
             loss = F.cross_entropy(logits[~taught], as_targets(labels[~taught]), reduction="sum")
             loss = (loss + distillation.loss(logits[taught], said, config.softening)) / len(index)
-            optimizer.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
-            schedule.step()
+            for part in (*optimizers, *schedules):
+                part.step()
             averaged.update_parameters(model)
             total += loss.item()
             bar.set_postfix(loss=f"{total / step:.4f}")
             log.debug("epoch %d batch %d loss %.4f gradient %.3f rate %.2e",
-                      epoch, step, loss.item(), norm, schedule.get_last_lr()[0])  # fmt: skip
+                      epoch, step, loss.item(), norm, schedules[0].get_last_lr()[0])  # fmt: skip
 
         logits, is_digit = predict(averaged, validation.images), validation.labels != NO_DIGIT
         done = Epoch(
@@ -129,6 +134,14 @@ def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, conf
 
     model.load_state_dict(best)
     return history
+
+
+def _optimizers(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:
+    """AdamW; with a `muon_rate`, Muon for the convolutions that mix channels, which are nearly all of the weights."""
+    mixing = [p for p in model.parameters() if config.muon_rate and p.ndim == 4 and p.shape[1] > 1]
+    rest = [p for p in model.parameters() if all(p is not other for other in mixing)]
+    optimizers: list[torch.optim.Optimizer] = [AdamW(rest, config.learning_rate, weight_decay=config.weight_decay)]
+    return optimizers + ([Muon(mixing, config.muon_rate, weight_decay=config.weight_decay)] if mixing else [])
 
 
 def _lots(kept: int, drawn: int, count: int, generator: torch.Generator) -> Tensor:

@@ -19,6 +19,7 @@ CONFIG = Config(
     epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, averaging=0.9, bfloat16=False, patience=10, seed=0,
     drawn_per_epoch=40, augmentation=Augmentation(rotation=5, bend=0.5),
 )  # fmt: skip
+MUON = replace(CONFIG, muon_rate=0.02)
 TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
 
 
@@ -138,8 +139,9 @@ def test_too_few_pictures_for_a_batch_are_refused(tmp_path):
         run(tmp_path, replace(CONFIG, batch_size=500))
 
 
-def test_bfloat16_learns_too(tmp_path):
-    _, history = run(tmp_path, replace(CONFIG, bfloat16=True))
+@pytest.mark.parametrize("setting", [{"bfloat16": True}, {"muon_rate": 0.02}], ids=str)
+def test_other_settings_learn_too(tmp_path, setting):
+    _, history = run(tmp_path, replace(CONFIG, **setting))
     assert history[-1].validation_accuracy > 0.9
 
 
@@ -173,6 +175,15 @@ def test_interrupted_run_goes_on_after_the_last_finished_epoch(tmp_path, monkeyp
     assert "epoch  3" in caplog.text
     assert "epoch  2" not in caplog.text
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_interrupted_run_with_muon_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
+    model, history = run(tmp_path, MUON)
+    (tmp_path / "checkpoint.pt").unlink()
+    interrupt(monkeypatch, tmp_path, 2 * BATCHES + 7, MUON)
+    again, same = run(tmp_path, MUON)
+    assert losses(same) == losses(history)
+    assert_same_weights(again, model)
 
 
 def test_finished_run_is_not_trained_again(tmp_path):
