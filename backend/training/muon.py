@@ -3,7 +3,7 @@
 See https://kellerjordan.github.io/posts/muon/ . PyTorch's own torch.optim.Muon takes matrices, not convolutions.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -23,20 +23,17 @@ class Muon(torch.optim.Optimizer):
             raise ValueError(f"Muon takes matrices and convolutions, not weights of the shape {flat[0]}")
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self, closure: None = None) -> None:
         for group in self.param_groups:
             rate, momentum = group["lr"], group["momentum"]
             for p in (p for p in group["params"] if p.grad is not None):
-                mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                if "momentum" not in self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+                mean = self.state[p]["momentum"]
                 mean.mul_(momentum).add_(p.grad)
                 ahead = orthogonal(p.grad.add(mean, alpha=momentum).flatten(1))  # Nesterov's
                 taller = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
                 p.mul_(1 - rate * group["weight_decay"]).add_(ahead.view(p.shape), alpha=-rate * taller)
-        return loss
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
