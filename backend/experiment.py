@@ -1,6 +1,6 @@
 """Architectures × augmentations × seeds, side by side: one table, one plot, every run tracked by MLflow.
 
-    uv run --group experiment python experiment.py --architectures compact lenet --augmentations ours rotation-12
+    uv run --group experiment python experiment.py --architectures broad lenet --augmentations ours rotation-12
     uv run --group experiment python experiment.py --add --architectures wide    # into the same table as the last ones
     uv run --group experiment python experiment.py --all                # everything, three seeds: hours on a CPU
     uv run --group experiment mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db   # then http://localhost:5000
@@ -71,6 +71,7 @@ def main() -> None:
             config = Config(
                 architecture=architecture, augmentation=AUGMENTATIONS[augmentation], seed=seed, epochs=args.epochs,
                 strokes=args.strokes, others=0, drawn_per_epoch=args.strokes, held_out=args.held_out,
+                muon_rate=0,  # AdamW suits them all: some have no convolutions
             )  # fmt: skip
             result = run(config, augmentation, train, drawn, validation, drawn_validation)
         results = [other for other in results if other.which != result.which] + [result]
@@ -168,7 +169,7 @@ def _spread(values: Iterator[float]) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=["compact", "lenet"])
+    parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=["broad", "lenet"])
     parser.add_argument("--augmentations", nargs="+", choices=AUGMENTATIONS, default=["ours", "rotation-12"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=3)

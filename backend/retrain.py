@@ -47,6 +47,7 @@ log = logging.getLogger("train")
 CONFIG = Config(
     epochs=6,
     learning_rate=1e-3,
+    muon_rate=0,  # AdamW: few steps from weights that are good
     averaging=0.995,
     strokes=20_000,
     others=5_000,

@@ -44,7 +44,7 @@ class Prediction(BaseModel):
     probabilities: list[float] = Field(
         min_length=10, max_length=10, description="of the digits 0 to 9", examples=[PROBABILITIES]
     )
-    model: str = Field(description="version of the model that answered", examples=["compact-1a2b3c4d"])
+    model: str = Field(description="version of the model that answered", examples=["broad-1a2b3c4d"])
     preview: str | None = Field(
         default=None,
         description="with `?preview=true`: the 28×28 picture that the model saw, as a PNG data URL",
@@ -71,7 +71,7 @@ class Submission(BaseModel):
     confidence: float = Field(ge=0, le=1, examples=[0.99])
     unsure: bool
     probabilities: list[float] = Field(examples=[PROBABILITIES])
-    model: str = Field(examples=["compact-1a2b3c4d"])
+    model: str = Field(examples=["broad-1a2b3c4d"])
     true_label: int | None = Field(ge=0, le=9, description="null: not a digit", examples=[7])
     correct: bool | None = Field(description="null: not a digit", examples=[True])
     status: Status = Field(examples=["pending"])
@@ -160,14 +160,14 @@ class DayStatistics(BaseModel):
 
 
 class ModelStatistics(BaseModel):
-    model: str = Field(examples=["compact-1a2b3c4d"])
+    model: str = Field(examples=["broad-1a2b3c4d"])
     submissions: int = Field(examples=[120])
     accuracy: float | None = Field(examples=[0.95])
 
 
 class DayModelStatistics(BaseModel):
     day: date
-    model: str = Field(examples=["compact-1a2b3c4d"])
+    model: str = Field(examples=["broad-1a2b3c4d"])
     submissions: int = Field(examples=[20])
     accuracy: float | None = Field(examples=[0.95])
 
@@ -236,13 +236,13 @@ class Model(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    version: str = Field(examples=["compact-1a2b3c4d"])
+    version: str = Field(examples=["broad-1a2b3c4d"])
     created_at: datetime | None = Field(description="when it came to the database; null: it has not yet")
     serving: bool = Field(description="whether the process that answers serves it")
     sha256: str = Field(description="of the ONNX file", examples=["1a2b3c4d" * 8])
     card: dict[str, Any] = Field(
         description="architecture, data, hyperparameters, metrics, temperature, threshold",
-        examples=[{"architecture": "compact", "temperature": 0.9, "metrics": {"mnist_test": {"accuracy": 0.996}}}],
+        examples=[{"architecture": "broad", "temperature": 1.06, "metrics": {"mnist_test": {"accuracy": 0.997}}}],
     )
     verdict: Verdict | None = Field(default=None, description="null: the gate never judged it, as the one that ships")
     submissions: int = Field(default=0, description="sketches of digits that it judged, without rejected ones")
@@ -264,8 +264,8 @@ class Promotion(BaseModel):
 
     id: int = Field(examples=[3])
     created_at: datetime
-    model: str = Field(examples=["compact-1a2b3c4d"])
-    previous: str = Field(description="which one served until then", examples=["compact-5e6f7a8b"])
+    model: str = Field(examples=["broad-1a2b3c4d"])
+    previous: str = Field(description="which one served until then", examples=["broad-5e6f7a8b"])
     overruled: bool = Field(description="whether the gate had not passed it")
     reason: str = Field(examples=["Better on people's sketches"])
 

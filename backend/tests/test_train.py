@@ -17,7 +17,7 @@ import train
 from app.config import BACKEND
 from app.recognizer import Recognizer
 from tests.training.small import small_digits, write_mnist
-from training.architectures import compact
+from training.architectures import ARCHITECTURES
 from training.config import Config
 from training.data import load_mnist, split
 from training.loop import predict
@@ -84,7 +84,7 @@ def test_everything_promised_is_written(trained):
 
 
 def test_card_is_complete(card):
-    assert card["version"] == f"compact-{card['sha256'][:8]}"
+    assert card["version"] == f"broad-{card['sha256'][:8]}"
     assert {"data", "weights", "created_at"} <= set(card)
     assert 0.2 <= card["temperature"] <= 5
     assert 0 < card["unsure_below"] < 1
@@ -109,7 +109,7 @@ def test_what_was_trained_can_serve(trained, card):
 
 
 def test_torch_and_onnx_hold_the_same_network(trained):
-    network = compact()
+    network = ARCHITECTURES["broad"]()
     network.load_state_dict(torch.load(trained.folder / "model" / "model.pt", weights_only=True))
     images = small_digits(20, seed=2).images
     served = Recognizer.load(trained.folder / "model" / "model.onnx").logits(images.numpy().astype("float32") / 255)
