@@ -42,8 +42,8 @@ def probabilities(prediction: Prediction | None) -> alt.LayerChart:
 
 
 def percent(share: float) -> str:
-    """Rounded, but 100% is for what is certain."""
-    return f"{share:.0%}" if share >= 1 else f"{min(round(100 * share), 99)}%"
+    """How sure a model is, rounded, but never 100%: the 1.0 that a float may hold is rounded, too."""
+    return f"{min(round(100 * share), 99)}%"
 
 
 def recall(per_digit: list[DigitStatistics]) -> alt.LayerChart:

@@ -38,7 +38,7 @@ def test_only_the_answer_is_highlighted():
     assert not any(row["answer"] for row in rows(charts.probabilities(None)))
 
 
-@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.454, "45%"), (0.989, "99%"), (0.9999, "99%"), (1, "100%")])
+@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.454, "45%"), (0.989, "99%"), (0.9999, "99%"), (1, "99%")])
 def test_nearly_certain_is_not_certain(share, text):
     assert charts.percent(share) == text
 
