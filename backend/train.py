@@ -61,7 +61,7 @@ def main() -> None:
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
         history = fit(model, train.to(device), drawn.to(device), validation.to(device), config,
                       args.model_path / "checkpoint.pt", lessons and lessons.to(device))  # fmt: skip
-    plots.training_curves(history, args.plots)
+    plots.training_curves(history, args.plots, "teachers' answers" if lessons else "labels")
 
     model.to("cpu")
     calibration = calibrate(model, validation, config)

@@ -11,16 +11,16 @@ import numpy as np
 from training.loop import Epoch
 
 
-def training_curves(history: list[Epoch], folder: Path) -> None:
-    """loss.png and accuracy.png; the epoch whose weights were kept is marked."""
+def training_curves(history: list[Epoch], folder: Path, against: str = "labels") -> None:
+    """loss.png and accuracy.png; the epoch that was kept is marked. The training loss compares with `against`."""
     epochs = [e.epoch for e in history]
     kept = min(history, key=lambda e: e.validation_loss)
 
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    axis.plot(epochs, [e.train_loss for e in history], label="training (augmented)")
-    axis.plot(epochs, [e.validation_loss for e in history], label="validation")
+    axis.plot(epochs, [e.train_loss for e in history], label=f"training, augmented, against {against}")
+    axis.plot(epochs, [e.validation_loss for e in history], label="validation, against labels")
     axis.axvline(kept.epoch, color="grey", linestyle=":", label=f"kept: epoch {kept.epoch}")
-    axis.set(xlabel="epoch", ylabel="cross-entropy", yscale="log", title="Loss")
+    axis.set(xlabel="epoch", ylabel="cross-entropy or divergence", yscale="log", title="Loss")
     _finish(figure, axis, folder / "loss.png")
 
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
