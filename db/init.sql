@@ -1,19 +1,14 @@
--- The schema of Digit recogniser. It can run again on a database that has it: then it adds what a newer
--- version brings and leaves the rest alone. Postgres 15 or later.
+-- Makes a new database: all or nothing. The container of Postgres runs it once, on an empty volume; db/migrate.sh runs it
+-- on an empty database elsewhere. One that exists is changed by db/migrations/ alone, so whatever changes here needs a
+-- migration there, and the version below. db/roles.sql says who may do what. Postgres 15 or later.
 --
---   Compose runs it through the one-shot service `migrate`, db/embedded.py without Docker; by hand:
---   psql -v ON_ERROR_STOP=1 -f db/init.sql
+--   psql -f db/init.sql
 
 \set ON_ERROR_STOP on
-SET client_min_messages = warning;
-
 BEGIN;
 
--- two that start at once take turns
-DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('digit-recogniser schema')); END $$;
-
 -- What people drew, what the model read, and what they said they meant.
-CREATE TABLE IF NOT EXISTS submissions (
+CREATE TABLE submissions (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     idempotency_key uuid UNIQUE,
     request_sha256  bytea NOT NULL CHECK (octet_length(request_sha256) = 32),
@@ -41,21 +36,21 @@ COMMENT ON COLUMN submissions.correct IS 'Whether the prediction is the label; N
 COMMENT ON COLUMN submissions.status IS 'pending until reviewed; rejected ones are left out of the statistics';
 
 -- newest first, page by page, with and without the filters that are asked for most
-CREATE INDEX IF NOT EXISTS submissions_newest ON submissions (created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS submissions_by_label ON submissions (true_label, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS submissions_by_prediction ON submissions (prediction, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS submissions_wrong ON submissions (created_at DESC, id DESC) WHERE NOT correct;
-CREATE INDEX IF NOT EXISTS submissions_by_status ON submissions (status, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS submissions_by_model ON submissions (model, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS submissions_unsure ON submissions (created_at DESC, id DESC) WHERE unsure;
+CREATE INDEX submissions_newest ON submissions (created_at DESC, id DESC);
+CREATE INDEX submissions_by_label ON submissions (true_label, created_at DESC, id DESC);
+CREATE INDEX submissions_by_prediction ON submissions (prediction, created_at DESC, id DESC);
+CREATE INDEX submissions_wrong ON submissions (created_at DESC, id DESC) WHERE NOT correct;
+CREATE INDEX submissions_by_status ON submissions (status, created_at DESC, id DESC);
+CREATE INDEX submissions_by_model ON submissions (model, created_at DESC, id DESC);
+CREATE INDEX submissions_unsure ON submissions (created_at DESC, id DESC) WHERE unsure;
 -- submissions_by_label finds these, too, but not in order: to the planner, IS NULL fixes no value
-CREATE INDEX IF NOT EXISTS submissions_not_a_digit ON submissions (created_at DESC, id DESC) WHERE true_label IS NULL;
+CREATE INDEX submissions_not_a_digit ON submissions (created_at DESC, id DESC) WHERE true_label IS NULL;
 -- likeliest mislabelled first: the model disagrees, and is sure; also without those that were reviewed
-CREATE INDEX IF NOT EXISTS submissions_mislabelled ON submissions (confidence DESC, id DESC) WHERE NOT correct;
-CREATE INDEX IF NOT EXISTS submissions_mislabelled_by_status ON submissions (status, confidence DESC, id DESC) WHERE NOT correct;
+CREATE INDEX submissions_mislabelled ON submissions (confidence DESC, id DESC) WHERE NOT correct;
+CREATE INDEX submissions_mislabelled_by_status ON submissions (status, confidence DESC, id DESC) WHERE NOT correct;
 
 -- Every model that serves, served or was made to: what a backend needs to load it, and what retraining starts from.
-CREATE TABLE IF NOT EXISTS models (
+CREATE TABLE models (
     version       text PRIMARY KEY CHECK (version <> ''),
     created_at    timestamptz NOT NULL DEFAULT now(),
     onnx          bytea NOT NULL,
@@ -78,7 +73,7 @@ COMMENT ON COLUMN models.reference IS 'How many of its first 500 answers had a c
 COMMENT ON COLUMN models.reference_end IS 'The last of those answers (predictions.id)';
 
 -- Which model serves: the one of the newest row; without a row, the one in the backend's image.
-CREATE TABLE IF NOT EXISTS promotions (
+CREATE TABLE promotions (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     created_at timestamptz NOT NULL DEFAULT now(),
     model      text NOT NULL REFERENCES models (version),
@@ -92,7 +87,7 @@ COMMENT ON COLUMN promotions.previous IS 'The version that served until then';
 COMMENT ON COLUMN promotions.overruled IS 'Whether a person promoted it although the gate had not passed it';
 
 -- A light row for each answer of /predict, without the picture; the backends delete those older than PREDICTION_DAYS.
-CREATE TABLE IF NOT EXISTS predictions (
+CREATE TABLE predictions (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     created_at   timestamptz NOT NULL,
     model        text NOT NULL,
@@ -108,14 +103,14 @@ COMMENT ON COLUMN predictions.milliseconds IS 'What preparing the picture and as
 
 -- the oldest, for deleting. Not BRIN, small as it is: the room of deleted rows is used again, so that after some weeks
 -- a range of pages holds no range of time any more, and every deletion would read the whole table
-CREATE INDEX IF NOT EXISTS predictions_oldest ON predictions (created_at);
+CREATE INDEX predictions_oldest ON predictions (created_at);
 -- the first and the latest answers of one model, however many another gave meanwhile
-CREATE INDEX IF NOT EXISTS predictions_by_model ON predictions (model, id);
+CREATE INDEX predictions_by_model ON predictions (model, id);
 -- so that the planner knows how few days there are, and counts by day without sorting every row
-CREATE STATISTICS IF NOT EXISTS predictions_days ON ((created_at AT TIME ZONE 'UTC')::date) FROM predictions;
+CREATE STATISTICS predictions_days ON ((created_at AT TIME ZONE 'UTC')::date) FROM predictions;
 
 -- Every figure at a glance: SELECT * FROM prediction_accuracy;
-CREATE OR REPLACE VIEW prediction_accuracy AS
+CREATE VIEW prediction_accuracy AS
 SELECT count(*)                                                   AS submissions,
        count(true_label)                                          AS digits,
        count(*) - count(true_label)                               AS not_digits,
@@ -129,7 +124,7 @@ FROM submissions
 WHERE status <> 'rejected';
 
 -- The same for each digit: recall (of those meant, the share read right) and precision (of those read so, the share meant so).
-CREATE OR REPLACE VIEW digit_statistics AS
+CREATE VIEW digit_statistics AS
 SELECT digit,
        count(*) FILTER (WHERE true_label = digit)                 AS submissions,
        count(*) FILTER (WHERE true_label = digit AND correct)     AS correct,
@@ -146,5 +141,16 @@ ORDER BY digit;
 
 COMMENT ON VIEW prediction_accuracy IS 'How often the model was right, over all submissions that were not rejected';
 COMMENT ON VIEW digit_statistics IS 'Recall, precision and mean confidence of each digit, over all submissions that were not rejected';
+
+-- Which migrations have run. init.sql makes a new database and writes its own version here; migrate.sh adds the rest.
+CREATE TABLE schema_migrations (
+    version    integer PRIMARY KEY CHECK (version > 0),
+    name       text NOT NULL CHECK (name <> ''),
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE schema_migrations IS 'Which migrations have run: the highest version is the schema''s';
+
+INSERT INTO schema_migrations (version, name) VALUES (1, 'baseline');
 
 COMMIT;

@@ -37,6 +37,8 @@ OLDEST_UV = (0, 7)  # that knows what the projects' files ask of it
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PATIENCE_S = 120  # a first start on a slow machine
 
+SECRETS = ("POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN")  # NAME_FILE names a file that holds it
+
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|(.*?))\s*(?:(?<=\s)\#.*)?$""")
 
 
@@ -49,9 +51,13 @@ def read_env(file: Path) -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """The environment before .env; an empty variable counts as one that is not set."""
+    """The environment before .env; an empty variable counts as one that is not set; secrets also from files."""
     both = (*read_env(ROOT / ".env").items(), *((name, value) for name, value in os.environ.items() if value))
-    return {name: value for name, value in dict(both).items() if value}
+    every = {name: value for name, value in dict(both).items() if value}
+    for name in SECRETS:
+        if file := every.get(f"{name}_FILE"):
+            every[name] = (ROOT / file).read_text(encoding="utf-8").rstrip("\r\n")
+    return every
 
 
 def running(pid_file: Path) -> int | None:
@@ -166,8 +172,9 @@ def main(what: str, *given: str) -> None:
         case "uv", ():
             print(find_uv())
         case "env", ():
-            for name in read_env(ROOT / ".env"):
-                if name in (every := settings()):
+            every = settings()
+            for name in (*read_env(ROOT / ".env"), *SECRETS):
+                if name in every:
                     print(f"{name}={shlex.quote(every[name])}")
         case "start", (name, folder, *command):
             end(RUN / f"{name}.pid")

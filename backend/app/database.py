@@ -61,7 +61,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as e:
-        raise DatabaseUnavailable("The database is not set up: db/init.sql has to run on it.") from e
+        raise DatabaseUnavailable("The database is not set up: db/migrate.sh has to run on it.") from e
+    except psycopg.errors.InsufficientPrivilege as e:
+        raise DatabaseUnavailable("The database's role may not do this: db/migrate.sh has to run on it.") from e
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, TooManyRequests) as e:
         raise DatabaseUnavailable from e
 

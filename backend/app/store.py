@@ -21,6 +21,8 @@ from app.schemas import (
     Submission,
 )
 
+SCHEMA_VERSION = 1  # the newest of db/migrations, which this code is written for
+
 # everything of a submission that a client sees
 SELECT_SUBMISSION = """
     SELECT id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status
@@ -632,10 +634,11 @@ async def count_answers_by_day(connection: AsyncConnection) -> list[DayAnswers]:
         return await cursor.fetchall()
 
 
-async def is_set_up(connection: AsyncConnection) -> bool:
-    """Whether db/init.sql has run, in the version that this needs."""
-    cursor = await connection.execute(
-        "SELECT to_regclass('submissions') IS NOT NULL AND to_regclass('predictions') IS NOT NULL"
-    )
-    row = await cursor.fetchone()
-    return bool(row and row[0])
+async def find_schema_version(connection: AsyncConnection) -> int | None:
+    """The newest migration that has run; None where there are no tables, or those of a release before migrations."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
+        if not await cursor.fetchone():
+            return None
+        await cursor.execute("SELECT max(version) FROM schema_migrations")
+        return await cursor.fetchone()

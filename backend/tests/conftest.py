@@ -41,8 +41,10 @@ class Postgres:
             "DB_HOST": "127.0.0.1",
             "DB_PORT": str(free_port()),
             "POSTGRES_USER": "tester",
-            "POSTGRES_PASSWORD": "it's a s3cret \\ %",  # what connection strings trip over
+            "POSTGRES_PASSWORD": "the owner's",
             "POSTGRES_DB": "sketches",
+            "DB_USER": "the service",
+            "DB_PASSWORD": "it's a s3cret \\ %",  # what connection strings trip over
         }
 
     def start(self) -> None:
@@ -52,6 +54,7 @@ class Postgres:
         self._embedded("stop")
 
     def connect(self) -> psycopg.Connection:
+        """As the owner, who may change anything."""
         names = {"host": "DB_HOST", "port": "DB_PORT", "user": "POSTGRES_USER", "password": "POSTGRES_PASSWORD",
                  "dbname": "POSTGRES_DB"}  # fmt: skip
         where = {ours: self.environment[theirs] for ours, theirs in names.items()}
@@ -117,7 +120,7 @@ def client(application: TestClient, database: psycopg.Connection) -> TestClient:
 @pytest.fixture(scope="module")
 def offline_client() -> Iterator[TestClient]:
     """The application where no database listens. Not in a module that uses `client`."""
-    environment = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "POSTGRES_PASSWORD": "irrelevant"}
+    environment = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "DB_PASSWORD": "irrelevant"}
     with serving(environment) as client:
         yield client
 

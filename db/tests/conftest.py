@@ -17,6 +17,7 @@ import local  # noqa: E402
 
 SETTINGS = local.read_env(ROOT / ".env.example")
 PORTS = ["DB_PORT", "BACKEND_PORT", "FRONTEND_PORT"]
+APP_PASSWORD = "what the backend $igns in with"
 UV = os.environ.get("UV") or local.find_uv()
 
 
@@ -34,6 +35,7 @@ class Database:
     data: Path
     port: int
     password: str = "it's a $ecret"
+    script: Path = ROOT / "db" / "embedded.py"
 
     def run(self, what: str, **settings: str | int) -> subprocess.CompletedProcess:
         """Calls embedded.py as a person would."""
@@ -41,10 +43,11 @@ class Database:
             "POSTGRES_USER": "digits",
             "POSTGRES_PASSWORD": self.password,
             "POSTGRES_DB": "digits",
+            "DB_PASSWORD": APP_PASSWORD,
             "DB_PORT": self.port,
         }
         return subprocess.run(
-            [UV, "run", "--quiet", "--script", ROOT / "db" / "embedded.py", what, "--data", self.data],
+            [UV, "run", "--quiet", "--script", self.script, what, "--data", self.data],
             env=os.environ | {name: str(value) for name, value in (given | settings).items()},
             text=True,
             capture_output=True,

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run"]
+SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run", "db/migrate.sh"]
 
 
 def check(*command: str) -> None:

@@ -53,6 +53,7 @@ class Postgres:
             "POSTGRES_USER": "tester",
             "POSTGRES_PASSWORD": "secret",
             "POSTGRES_DB": "sketches",
+            "DB_PASSWORD": "secret",
         }
 
     def embedded(self, what: str) -> None:
@@ -180,7 +181,7 @@ def shy_backend(backend: Server, postgres: Postgres, tmp_path: Path) -> Iterator
 @pytest.fixture
 def backend_without_database(running_backend: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """Another backend, whose database is not there. Only its address is handed out: nothing calls it yet."""
-    nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "POSTGRES_PASSWORD": "secret"}
+    nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "DB_PASSWORD": "secret"}
     backend = backend_server(nowhere, "/health/live", tmp_path / "log")
     backend.start()
     yield backend.url

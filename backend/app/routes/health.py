@@ -37,7 +37,26 @@ async def metrics() -> Response:
 async def _database(pool: AsyncConnectionPool) -> Part:
     try:
         async with connect(pool) as connection:
-            is_set_up = await store.is_set_up(connection)
+            version = await store.find_schema_version(connection)
     except DatabaseUnavailable:  # why is in the log: a client need not know where the database is
         return Part(ready=False, detail="The database cannot be reached.")
-    return Part(ready=is_set_up, detail="ok" if is_set_up else "The database is not set up: run db/init.sql.")
+    if trouble := _schema_trouble(version):
+        return Part(ready=False, detail=trouble)
+    return Part(ready=True, detail="ok")
+
+
+def _schema_trouble(version: int | None) -> str | None:
+    """Why this release does not fit a database of this version; None where it does."""
+    if version is None:
+        return "The database is not set up: run db/migrate.sh (./up.sh does)."
+    if version < store.SCHEMA_VERSION:
+        return (
+            f"The database is at version {version}, this release needs {store.SCHEMA_VERSION}: run db/migrate.sh "
+            "(./up.sh does)."
+        )
+    if version > store.SCHEMA_VERSION:
+        return (
+            f"The database is at version {version}, of a newer release; this one knows {store.SCHEMA_VERSION}: use "
+            "the newer release."
+        )
+    return None

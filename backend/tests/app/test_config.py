@@ -9,7 +9,10 @@ from app.config import BACKEND, Settings
 
 EXAMPLE = BACKEND.parent / ".env.example"
 # what other parts of the project read: scripts and Compose, the frontend, training
-OF_OTHERS = {"BIND_ADDRESS", "BACKEND_PORT", "FRONTEND_PORT", "BACKEND_URL", "MNIST_DIR", "DEBUG_MODE", "TRAIN_USER"}
+OF_OTHERS = {
+    "BIND_ADDRESS", "BACKEND_PORT", "FRONTEND_PORT", "BACKEND_URL", "MNIST_DIR", "DEBUG_MODE", "TRAIN_USER",
+    "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE",
+}  # fmt: skip
 
 
 def example() -> dict[str, str]:
@@ -44,7 +47,7 @@ def test_defaults_are_those_of_the_example(nothing_set):
 
 
 def test_password_and_token_have_no_default(nothing_set):
-    assert Settings().postgres_password is None
+    assert Settings().db_password is None
     assert Settings().admin_token is None
     assert "password" not in Settings().conninfo
 
@@ -64,14 +67,31 @@ def test_environment_comes_before_the_file(nothing_set, monkeypatch):
 
 
 def test_any_password_survives_the_connection_string(nothing_set, monkeypatch):
-    monkeypatch.setenv("POSTGRES_PASSWORD", "a b' \\ %20=host=evil")
+    monkeypatch.setenv("DB_PASSWORD", "a b' \\ %20=host=evil")
     monkeypatch.setenv("DB_HOST", "db.example")
     found = psycopg.conninfo.conninfo_to_dict(Settings().conninfo)
     assert (found["password"], found["host"]) == ("a b' \\ %20=host=evil", "db.example")
 
 
+def test_secrets_come_from_files_too(nothing_set, monkeypatch, tmp_path):
+    (tmp_path / "password").write_text("from a file\n")
+    (tmp_path / "token").write_text("of a file")
+    monkeypatch.setenv("DB_PASSWORD", "from a variable")
+    monkeypatch.setenv("DB_PASSWORD_FILE", str(tmp_path / "password"))
+    monkeypatch.setenv("ADMIN_TOKEN_FILE", str(tmp_path / "token"))
+    settings = Settings()
+    assert settings.db_password.get_secret_value() == "from a file"
+    assert settings.admin_token.get_secret_value() == "of a file"
+
+
+def test_secret_file_that_cannot_be_read_is_refused_at_the_start(nothing_set, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD_FILE", "/no/such/file")
+    with pytest.raises(ValidationError, match="/no/such/file cannot be read"):
+        Settings()
+
+
 def test_secrets_are_not_shown(nothing_set, monkeypatch):
-    monkeypatch.setenv("POSTGRES_PASSWORD", "hunter2")
+    monkeypatch.setenv("DB_PASSWORD", "hunter2")
     monkeypatch.setenv("ADMIN_TOKEN", "hunter2")
     assert "hunter2" not in repr(Settings())
 

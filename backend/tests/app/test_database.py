@@ -88,18 +88,18 @@ def test_while_the_database_is_away_predictions_do_not_wait(offline_client):
 def test_with_a_database_that_hangs_it_predicts_and_says_what_is_missing():
     with (
         mute() as port,
-        serving({"DB_HOST": "127.0.0.1", "DB_PORT": str(port), "POSTGRES_PASSWORD": "irrelevant"}) as client,
+        serving({"DB_HOST": "127.0.0.1", "DB_PORT": str(port), "DB_PASSWORD": "irrelevant"}) as client,
     ):
         assert_works_without_database(client)
 
 
 def test_with_a_host_that_is_not_there_it_predicts_and_says_what_is_missing():
-    with serving({"DB_HOST": "no-such-host.invalid", "POSTGRES_PASSWORD": "irrelevant"}) as client:
+    with serving({"DB_HOST": "no-such-host.invalid", "DB_PASSWORD": "irrelevant"}) as client:
         assert_works_without_database(client)
 
 
 def test_with_a_wrong_password_it_predicts_and_says_what_is_missing(postgres):
-    with serving(postgres.environment | {"POSTGRES_PASSWORD": "irrelevant"}) as client:
+    with serving(postgres.environment | {"DB_PASSWORD": "irrelevant"}) as client:
         assert_works_without_database(client)
 
 
@@ -170,4 +170,4 @@ def test_service_stops_quickly_and_never_logs_the_password(postgres, away):
         assert service.process.returncode in (0, -15)
         assert "/health/ready" in service.log
         assert "Traceback" not in service.log
-        assert environment["POSTGRES_PASSWORD"] not in service.log
+        assert environment["DB_PASSWORD"] not in service.log

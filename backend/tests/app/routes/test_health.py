@@ -1,5 +1,7 @@
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.store import SCHEMA_VERSION
 from tests.calls import blank, predict
 from tests.drawings import draw, encode, seven
 
@@ -36,9 +38,29 @@ def test_database_without_tables_is_not_ready(client, database):
     finally:
         database.execute("ALTER SCHEMA away RENAME TO public")
     assert ready.status_code == 503
-    assert ready.json()["database"] == {"ready": False, "detail": "The database is not set up: run db/init.sql."}
+    assert ready.json()["database"] == {
+        "ready": False,
+        "detail": "The database is not set up: run db/migrate.sh (./up.sh does).",
+    }
     assert listed.status_code == stored.status_code == 503
     assert listed.json()["error"] == "DatabaseUnavailable"
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [(SCHEMA_VERSION - 1, "run db/migrate.sh"), (SCHEMA_VERSION + 1, "of a newer release")]
+)
+def test_database_of_another_version_is_not_ready(client, database, version, told):
+    with database.transaction():
+        database.execute("ALTER TABLE schema_migrations RENAME TO kept")
+        database.execute("CREATE TABLE schema_migrations AS SELECT %s AS version", [version])
+        database.execute("GRANT SELECT ON schema_migrations TO PUBLIC")
+    try:
+        ready = client.get("/health/ready")
+    finally:
+        database.execute("DROP TABLE schema_migrations; ALTER TABLE kept RENAME TO schema_migrations")
+    assert ready.status_code == 503
+    assert f"is at version {version}" in ready.json()["database"]["detail"]
+    assert told in ready.json()["database"]["detail"]
 
 
 def test_metrics_count_requests_by_route_and_status(client):

@@ -1,0 +1,36 @@
+-- Who may do what. DB_USER, as whom the backend and the trainer sign in, reads and writes rows and can do nothing else;
+-- everything belongs to whoever runs this. db/migrate.sh runs it each time, so that a new password in .env is taken.
+
+\set ON_ERROR_STOP on
+\getenv app_user DB_USER
+\getenv app_password DB_PASSWORD
+SET client_min_messages = error; -- GRANT and REVOKE warn where somebody else has seen to it already
+
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'app_user') AS role_exists,
+       coalesce((SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = :'app_user'), false)
+           AND :'app_user' <> current_user AS too_mighty,
+       (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS can_create_roles,
+       :'app_user' = current_user AS is_owner \gset
+\if :too_mighty
+    DO $$ BEGIN RAISE 'DB_USER names a role that can create databases or roles. Choose another name in .env: it is made for you.'; END $$;
+\elif :is_owner
+    -- a database of one's own with a single user: it owns the tables, and nothing can be taken from it
+\elif :role_exists
+    \if :can_create_roles
+        ALTER ROLE :"app_user" LOGIN PASSWORD :'app_password';
+    \endif
+\elif :can_create_roles
+    CREATE ROLE :"app_user" LOGIN PASSWORD :'app_password';
+\else
+    DO $$ BEGIN RAISE 'This user may not create roles. As an administrator of that server, create DB_USER with DB_PASSWORD: CREATE ROLE ... LOGIN PASSWORD ''...'''; END $$;
+\endif
+
+\if :is_owner
+\else
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
+    GRANT CONNECT ON DATABASE :"DBNAME" TO :"app_user";
+    GRANT USAGE ON SCHEMA public TO :"app_user";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON submissions, models, promotions, predictions TO :"app_user";
+    GRANT SELECT ON schema_migrations, prediction_accuracy, digit_statistics TO :"app_user";
+\endif

@@ -1,0 +1,98 @@
+"""roles.sql: the role of the backend and the trainer reads and writes rows, and can do nothing else."""
+
+import psycopg
+import pytest
+from conftest import APP_PASSWORD, Database
+
+
+@pytest.fixture
+def app(database: Database):
+    with database.connect(user="digits_app", password=APP_PASSWORD) as connection:
+        yield connection
+
+
+def test_it_reads_and_writes_rows(app):
+    for table in ("submissions", "models", "promotions", "predictions", "prediction_accuracy", "digit_statistics"):
+        app.execute(f"SELECT * FROM {table}")
+    app.execute(
+        "INSERT INTO predictions (created_at, model, digit, confidence, unsure, milliseconds) VALUES "
+        "(now(), 'cnn-1', 7, 0.9, false, 1)"
+    )
+    assert app.execute("UPDATE predictions SET digit = 1").rowcount == 1
+    assert app.execute("DELETE FROM predictions").rowcount == 1
+    assert app.execute("SELECT max(version) FROM schema_migrations").fetchone()[0] >= 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (n int)",
+        "CREATE TEMPORARY TABLE mine (n int)",
+        "CREATE SCHEMA mine",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql RETURN 1",
+        "CREATE DATABASE mine",
+        "CREATE ROLE mine",
+        "ALTER TABLE submissions ADD mine int",
+        "ALTER ROLE digits_app SUPERUSER",
+        "DROP TABLE predictions",
+        "DROP VIEW digit_statistics",
+        "TRUNCATE predictions",
+        "INSERT INTO schema_migrations (version, name) VALUES (1000, 'mine')",
+        "COPY submissions TO PROGRAM 'cat'",
+        "COPY predictions FROM PROGRAM 'true'",
+        "COPY predictions TO '/tmp/rows'",
+        "SELECT pg_read_file('postgresql.conf')",
+        "SELECT rolpassword FROM pg_authid",
+        "SET ROLE digits",
+    ],
+)
+def test_it_can_do_nothing_else(app, statement: str):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute(statement)
+
+
+def test_new_password_is_taken(database: Database):
+    assert database.run("start", DB_PASSWORD="another").returncode == 0
+    with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+        database.connect(user="digits_app", password=APP_PASSWORD)
+    assert database.run("start").returncode == 0
+    database.connect(user="digits_app", password=APP_PASSWORD).close()
+
+
+def test_role_with_more_rights_is_not_touched(database: Database):
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'kept'")
+    refused = database.run("start", DB_USER="boss")
+    assert refused.returncode == 1
+    assert "Choose another name" in refused.stderr
+    database.connect(user="boss", password="kept").close()
+
+
+# --- a database of one's own, whose owner is no superuser --------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rented(database: Database) -> dict[str, str]:
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE tenant LOGIN PASSWORD 'rent'")
+        connection.execute("CREATE DATABASE rented OWNER tenant")
+    return {"DB_HOST": "127.0.0.1", "POSTGRES_USER": "tenant", "POSTGRES_PASSWORD": "rent", "POSTGRES_DB": "rented"}
+
+
+def test_owner_that_cannot_make_roles_is_told_what_to_ask_for(database: Database, rented: dict[str, str]):
+    refused = database.run("migrate", **rented, DB_USER="lodger", DB_PASSWORD="room")
+    assert refused.returncode == 1
+    assert "CREATE ROLE" in refused.stderr
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE lodger LOGIN PASSWORD 'room'")
+    done = database.run("migrate", **rented, DB_USER="lodger", DB_PASSWORD="room")
+    assert done.returncode == 0, done.stderr
+    with database.connect(user="lodger", password="room", dbname="rented") as connection:
+        assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE mine (n int)")
+
+
+def test_single_user_may_be_owner_and_backend_in_one(database: Database, rented: dict[str, str]):
+    done = database.run("migrate", **rented, DB_USER="tenant", DB_PASSWORD="rent")
+    assert done.returncode == 0, done.stderr
