@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
 
 def _secret(file: Path | None) -> SecretStr | None:
-    """What `file` holds, without the end of its line. Raises ValueError, which pydantic turns into a ValidationError."""
+    """What `file` holds, without the end of its line. Raises ValueError, of which pydantic makes a ValidationError."""
     if file is None:
         return None
     try:
