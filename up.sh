@@ -167,9 +167,8 @@ go_on_after_pause() {
     local paused
     paused=$(compose ps --services --status paused)
     [ -n "$paused" ] || return 0
-    echo "Paused, and now going on:" $paused
     # shellcheck disable=SC2086 # one word each
-    compose unpause $paused
+    echo "Paused until now:" $paused && compose unpause $paused
 }
 
 # In a container that ends with the command; in it, the database is where PGHOST and so on say, and db/ has the scripts.
@@ -197,8 +196,8 @@ up_local() { # REBUILD
         [ -z "$1" ] || rm -rf "$part/.venv-serve" "$part/uv.lock"
         install_packages "$part"
     done
-    helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" \
-        ${DB_HOST:-DB_PORT "$DB_PORT" 127.0.0.1}
+    [ -n "$DB_HOST" ] || set -- "$1" DB_PORT "$DB_PORT" 127.0.0.1
+    helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" "${@:2}"
     embedded "$(if [ -n "$DB_HOST" ]; then echo migrate; else echo start; fi)"
 
     helper stop frontend >/dev/null
@@ -273,11 +272,13 @@ backup() {
 }
 
 restore() {
-    [ -f "$file" ] && [ -r "$file" ] || stop_with "There is no file $file that can be read."
+    [ -r "$file" ] || stop_with "There is no file $file that can be read."
     find_database
     # the file is read twice: what cannot be restored is refused before anything is touched
-    in_database sh db/backup.sh check <"$file" && in_database sh db/backup.sh restore $overwrite <"$file" ||
-        stop_with "Nothing was restored; the database is as it was."
+    {
+        in_database sh db/backup.sh check <"$file" &&
+            in_database sh db/backup.sh restore ${overwrite:+"$overwrite"} <"$file"
+    } || stop_with "Nothing was restored; the database is as it was."
     in_database sh db/migrate.sh </dev/null
     echo "Backends that run serve what was restored within seconds, without a restart."
 }

@@ -32,16 +32,16 @@ check() {
 
 restore() { # [--overwrite]
     script "${1:-}" | psql -Xq --output=/dev/null
-    psql -XqAt <<'END'
+    psql -XqAt <<'SQL'
 SELECT format('Restored: %s submissions, %s models, and %s.',
               (SELECT count(*) FROM submissions), (SELECT count(*) FROM models),
               coalesce((SELECT 'the promotion of ' || model FROM promotions ORDER BY id DESC LIMIT 1), 'no promotion'))
-END
+SQL
 }
 
 # One transaction, which a failure of pg_restore ends without COMMIT.
 script() { # [--overwrite]
-    cat <<'END'
+    cat <<'SQL'
 \set ON_ERROR_STOP on
 \set VERBOSITY terse
 BEGIN;
@@ -51,29 +51,29 @@ SELECT pg_advisory_xact_lock(hashtext('digit-recogniser schema')); -- not beside
 SELECT to_regclass('submissions') IS NOT NULL AS has_tables \gset
 \if :has_tables
     LOCK TABLE submissions, models, promotions, predictions IN ACCESS EXCLUSIVE MODE;
-END
-    [ "$1" = --overwrite ] || cat <<'END'
+SQL
+    [ "$1" = --overwrite ] || cat <<'SQL'
     DO $$ BEGIN
         IF EXISTS (SELECT FROM submissions) OR EXISTS (SELECT FROM promotions) THEN
             RAISE 'There are submissions or promotions in the database, which a restore would delete. With --overwrite it does.';
         END IF;
     END $$;
-END
-    echo '\endif'
+SQL
+    printf '%s\n' '\endif'
     # also what a newer release than the dump's has added, which --clean would not know
-    sed -n 's/^CREATE TABLE \([a-z_]*\) .*/DROP TABLE IF EXISTS \1 CASCADE;/p' init.sql
+    sed -nE 's/^CREATE (OR REPLACE )?(TABLE|VIEW|FUNCTION|TYPE|SEQUENCE) ([a-z_]+).*/DROP \2 IF EXISTS \3 CASCADE;/p' init.sql
     # "\." ends a COPY that was cut off; transaction_timeout is new in Postgres 17
     {
         pg_restore --clean --if-exists --no-owner --no-privileges --file=- ||
             printf '%s\n' '\.' "DO \$\$ BEGIN RAISE 'The backup is damaged.'; END \$\$;"
     } | sed '1,30{/^SET transaction_timeout = 0;$/d;}'
-    cat <<'END'
+    cat <<'SQL'
 RESET search_path;
 DO $$ BEGIN
     IF to_regclass('submissions') IS NULL THEN RAISE 'These are not the tables of Digit recogniser.'; END IF;
 END $$;
 COMMIT;
-END
+SQL
 }
 
 stop_with() {
