@@ -62,11 +62,9 @@ SQL
     printf '%s\n' '\endif'
     # also what a newer release than the dump's has added, which --clean would not know
     sed -nE 's/^CREATE (OR REPLACE )?(TABLE|VIEW|FUNCTION|TYPE|SEQUENCE) ([a-z_]+).*/DROP \2 IF EXISTS \3 CASCADE;/p' init.sql
-    # "\." ends a COPY that was cut off; transaction_timeout is new in Postgres 17
-    {
-        pg_restore --clean --if-exists --no-owner --no-privileges --file=- ||
-            printf '%s\n' '\.' "DO \$\$ BEGIN RAISE 'The backup is damaged.'; END \$\$;"
-    } | sed '1,30{/^SET transaction_timeout = 0;$/d;}'
+    # transaction_timeout is new in Postgres 17; sed complains when psql has stopped
+    { pg_restore --clean --if-exists --no-owner --no-privileges --file=- || damaged; } |
+        sed '1,30{/^SET transaction_timeout = 0;$/d;}' 2>/dev/null
     cat <<'SQL'
 RESET search_path;
 DO $$ BEGIN
@@ -74,6 +72,11 @@ DO $$ BEGIN
 END $$;
 COMMIT;
 SQL
+}
+
+damaged() {
+    echo "The backup is damaged." >&2
+    echo "DO \$\$ BEGIN RAISE 'It ends too early.'; END \$\$;" # an error, also in the middle of a COPY
 }
 
 stop_with() {

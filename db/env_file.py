@@ -19,7 +19,6 @@ from pathlib import Path
 import local
 
 NAME = "COMPOSE_PROJECT_NAME"
-SECRETS = ("POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN")
 
 
 def main(what: str = "") -> None:
@@ -38,7 +37,7 @@ def main(what: str = "") -> None:
 
 def make(file: Path) -> None:
     """From .env.example, complete from the start, so that it is never taken for one of an older release."""
-    given = {name: secrets.token_hex(16) for name in SECRETS}
+    given = {name: secrets.token_hex(16) for name in local.SECRETS}
     given[NAME] = next(iter(names_of(local.ROOT)), unique(local.ROOT))  # of one whose .env was lost: its data
     given["TRAIN_USER"] = f"{os.getuid()}:{os.getgid()}"
     write(file, given, (local.ROOT / ".env.example").read_text(encoding="utf-8"))

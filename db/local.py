@@ -11,14 +11,13 @@
     python3 db/local.py wait URL [NAME]                   # until URL answers 200, or the program NAME has ended
 
 A pid alone may belong to somebody else by now. So a program started here inherits a locked file, .run/NAME.pid: as long
-as the lock holds, the program lives and the pid in the file is its own. What it writes goes through a second process
-into .run/NAME.log, which begins a new file at 10 MB and keeps the last three, as the containers' logs do.
+as the lock holds, the program lives and the pid in the file is its own. What it writes goes through
+log_pump.py into .run/NAME.log.
 """
 
 import contextlib
 import errno
 import fcntl
-import logging
 import os
 import re
 import shlex
@@ -31,7 +30,6 @@ import time
 import urllib.error
 import urllib.request
 import venv
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,9 +39,6 @@ UV = "uv==0.13.8"  # as in the Dockerfiles
 OLDEST_UV = (0, 7)  # that knows what the projects' files ask of it
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PATIENCE_S = 120  # a first start on a slow machine
-LOG_BYTES = 10_000_000  # of one file
-OLD_LOGS = 3
-LINE_BYTES = 65_536  # a longer line is cut in two
 
 SECRETS = ("POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN")  # NAME_FILE names a file that holds it
 
@@ -101,18 +96,11 @@ def launch(command: list[str], pid_file: Path, log: Path, **how) -> None:
 def _pump_to(log: Path) -> BinaryIO:
     """A pipe into a process that writes `log`, and ends when nobody holds the other end any more."""
     log.touch()  # where it cannot be written, that is said now
-    pump = [sys.executable, __file__, "pump", str(log)]
+    pump = [sys.executable, str(ROOT / "db" / "log_pump.py"), str(log)]
     nowhere = subprocess.DEVNULL
     return subprocess.Popen(
         pump, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True, cwd="/"
     ).stdin
-
-
-def pump(source: BinaryIO, log: Path) -> None:
-    """Copies lines to `log` until `source` ends; beyond LOG_BYTES begins a new file, and keeps OLD_LOGS old ones."""
-    handler = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8")
-    for line in iter(lambda: source.readline(LINE_BYTES), b""):
-        handler.emit(logging.makeLogRecord({"msg": line.decode(errors="replace").removesuffix("\n")}))
 
 
 def end(pid_file: Path, how: signal.Signals = signal.SIGTERM, patience_s: float = 20) -> bool:
@@ -252,8 +240,6 @@ def main(what: str, *given: str) -> None:
             end(RUN / f"{name}.pid")
             launch(command, RUN / f"{name}.pid", RUN / f"{name}.log", cwd=folder)
             (RUN / f"{name}.port").write_text(port)
-        case "pump", (log,):
-            pump(sys.stdin.buffer, Path(log))
         case "stop", (name,):
             print(f"{name}: stopped" if end(RUN / f"{name}.pid") else f"{name}: was not running")
         case "status", (name,):

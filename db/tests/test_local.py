@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import local
+import log_pump
 import pytest
 from conftest import ROOT, free_port
 
@@ -96,8 +97,8 @@ def test_a_log_is_bounded_and_its_end_is_kept(tmp_path: Path):
         time.sleep(0.02)
     assert written(log, "the end").endswith("the end\n")
     files = sorted(tmp_path.glob("talker.log*"))
-    assert len(files) == 1 + local.OLD_LOGS
-    assert sum(file.stat().st_size for file in files) <= (1 + local.OLD_LOGS) * local.LOG_BYTES
+    assert len(files) == 1 + log_pump.OLD_FILES
+    assert sum(file.stat().st_size for file in files) <= (1 + log_pump.OLD_FILES) * log_pump.BYTES
     assert local.tail(log, 2) == line + "the end"
 
 
