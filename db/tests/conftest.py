@@ -83,13 +83,17 @@ class Checkout:
 
     def run(self, *command: str, **settings: str | int) -> subprocess.CompletedProcess:
         """In its folder; `settings` are environment variables."""
+        return subprocess.run(command, capture_output=True, timeout=900, **self._how(settings))
+
+    def start(self, *command: str, **settings: str | int) -> subprocess.Popen:
+        """The same, without waiting for it."""
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self._how(settings))
+
+    def _how(self, settings: dict[str, str | int]) -> dict:
         outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         given = {name: str(value) for name, value in (self.settings | settings).items()}
         path = f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.run(
-            command, cwd=self.folder, env=outside | {"PATH": path} | given, text=True, capture_output=True, timeout=900,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        return {"cwd": self.folder, "env": outside | {"PATH": path} | given, "text": True, "stdin": subprocess.DEVNULL}
 
     def change_ports(self) -> None:
         self.settings |= {name: free_port() for name in PORTS}
