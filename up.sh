@@ -145,7 +145,7 @@ up_docker() { # REBUILD
     echo "Building the images; the first time takes a minute or two ..."
     # what fails, fails again, and then says why
     docker compose build --quiet ${1:+--no-cache} 2>/dev/null || docker compose build
-    go_on_after_pause
+    end_pause
     local since
     since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
     if [ -n "$DB_HOST" ]; then
@@ -162,13 +162,13 @@ up_docker() { # REBUILD
     LOGS="docker compose logs -f"
 }
 
-# `up` takes a paused container for one that runs
-go_on_after_pause() {
+# `up` takes a paused container for one that runs; after the pause it counts as unhealthy, unless it starts again
+end_pause() {
     local paused
     paused=$(compose ps --services --status paused)
     [ -n "$paused" ] || return 0
     # shellcheck disable=SC2086 # one word each
-    echo "Paused until now:" $paused && compose unpause $paused
+    echo "Paused until now:" $paused && compose unpause $paused && compose restart $paused
 }
 
 # In a container that ends with the command; in it, the database is where PGHOST and so on say, and db/ has the scripts.
@@ -196,8 +196,9 @@ up_local() { # REBUILD
         [ -z "$1" ] || rm -rf "$part/.venv-serve" "$part/uv.lock"
         install_packages "$part"
     done
-    [ -n "$DB_HOST" ] || set -- "$1" DB_PORT "$DB_PORT" 127.0.0.1
-    helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" "${@:2}"
+    # shellcheck disable=SC2046 # words, not lines
+    helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" \
+        $([ -n "$DB_HOST" ] || echo DB_PORT "$DB_PORT" 127.0.0.1)
     embedded "$(if [ -n "$DB_HOST" ]; then echo migrate; else echo start; fi)"
 
     helper stop frontend >/dev/null
@@ -249,6 +250,7 @@ in_database() { # COMMAND...
 
 # Sets `where` to the way in which the database is reached.
 find_database() {
+    case $DB_HOST in localhost | 127.0.0.1) where=local ;; esac # in a container, that would be the container
     if [ -z "$where" ] && { runs_locally || ! docker_answers; }; then where=local; fi
     if [ -n "$DB_HOST" ]; then
         [ -z "$where" ] || { as_this_machine_says && export DB_HOST; }
@@ -266,7 +268,7 @@ backup() {
     PART=$(mktemp "$file.XXXXXX")
     trap 'rm -f "$PART"' EXIT
     in_database sh db/backup.sh dump </dev/null >"$PART" || stop_with "There is no backup; above is why."
-    mv -n "$PART" "$file"
+    mv -n "$PART" "$file" || true # some complain where it exists, some do not
     [ ! -e "$PART" ] || stop_with "$file exists by now, and a backup overwrites nothing."
     echo "Everything in the database is in $file ($(du -h "$file" | cut -f 1 | tr -d ' ')). Keep .env, too: it holds the secrets."
 }
@@ -305,7 +307,7 @@ down() {
     helper stop frontend
     helper stop backend
     ! has_data || embedded stop
-    if docker_answers && [ -n "$(compose ps --all --quiet 2>/dev/null)" ]; then compose down; fi
+    if [ -f .env ] && docker_answers && [ -n "$(compose ps --all --quiet 2>/dev/null)" ]; then compose down; fi
 }
 
 main "$@"
