@@ -12,7 +12,7 @@
     uv run --script db/embedded.py status
     uv run --script db/embedded.py stop
     uv run --script db/embedded.py migrate    # only the tables; also of somebody else's Postgres, at DB_HOST
-    uv run --script db/embedded.py run psql   # any program, where psql, pg_dump and so on find that database, as its owner
+    uv run --script db/embedded.py run psql   # any program, which finds that database, psql and pg_dump
 
 All that it keeps lies in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
 DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. Twice is as good as once. Nothing

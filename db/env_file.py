@@ -3,8 +3,8 @@
     python3 db/env_file.py up        # made from .env.example if need be; secrets that it lacks; for the owner alone
     python3 db/env_file.py           # only what every use of Docker needs: COMPOSE_PROJECT_NAME
 
-Compose keeps containers and volumes under a project's name, by default that of the folder; two checkouts whose folders have the
-same name would share them. So each has a name of its own, in .env, where Compose looks, too.
+Compose keeps containers and volumes under a project's name, by default that of the folder; two checkouts whose folders
+have the same name would share them. So each has a name of its own, in .env, where Compose looks, too.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
     python3 db/local.py uv                                # the path of uv, which is installed into .cache if need be
     python3 db/local.py env                               # .env as lines for `eval`; what is set already wins
     python3 db/local.py turn FD                           # waits until no other up.sh is at work here
-    python3 db/local.py ports [VARIABLE NUMBER HOST]...   # complains about all that are taken, but not by what runs here
+    python3 db/local.py ports [VARIABLE NUMBER HOST]...   # complains about all that others have taken
     python3 db/local.py start NAME PORT FOLDER COMMAND... # in the background; PORT is the one it listens on
     python3 db/local.py stop NAME
     python3 db/local.py status NAME                       # its pid; or exit status 1

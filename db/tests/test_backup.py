@@ -22,7 +22,17 @@ def backup(database: Database, name: str, *arguments: str, given: bytes = b"") -
         "DB_HOST": "127.0.0.1",
         "DB_PORT": str(database.port),
     }
-    command = [UV, "run", "--quiet", "--script", ROOT / "db/embedded.py", "run", "sh", ROOT / "db/backup.sh", *arguments]
+    command = [
+        UV,
+        "run",
+        "--quiet",
+        "--script",
+        ROOT / "db/embedded.py",
+        "run",
+        "sh",
+        ROOT / "db/backup.sh",
+        *arguments,
+    ]
     return subprocess.run(command, env=os.environ | settings, input=given, capture_output=True)
 
 
@@ -47,13 +57,15 @@ def empty(database: Database) -> str:
 
 def new(database: Database) -> str:
     """... with the tables of this release."""
-    assert migrate(database, name := empty(database)).returncode == 0
+    name = empty(database)
+    assert migrate(database, name).returncode == 0
     return name
 
 
 def filled(database: Database) -> str:
     """... and with rows in each."""
-    with database.connect(dbname=(name := new(database))) as connection:
+    name = new(database)
+    with database.connect(dbname=name) as connection:
         connection.execute(ROWS)
     return name
 
@@ -99,7 +111,9 @@ def test_backup_of_a_newer_release_is_refused(database: Database):
         connection.execute("INSERT INTO schema_migrations (version, name) VALUES (%s, 'later')", [NEWEST + 1])
     refused = backup(database, name, "check", given=dump(database, name))
     assert refused.returncode == 1
-    assert f"newer release, whose tables are at version {NEWEST + 1}; this one knows {NEWEST}" in refused.stderr.decode()
+    assert (
+        f"newer release, whose tables are at version {NEWEST + 1}; this one knows {NEWEST}" in refused.stderr.decode()
+    )
 
 
 def test_good_one_passes_the_check(database: Database, source: str, good: bytes):
@@ -119,7 +133,9 @@ def test_submissions_are_overwritten_only_when_told_to(database: Database, good:
     assert len(rows(database, name)) == 11
 
 
-@pytest.mark.parametrize("length", [0, 3, 3000, -2000], ids=["nothing", "its first letters", "its beginning", "not its end"])
+@pytest.mark.parametrize(
+    "length", [0, 3, 3000, -2000], ids=["nothing", "its first letters", "its beginning", "not its end"]
+)
 def test_damaged_one_changes_nothing(database: Database, good: bytes, length: int):
     name = filled(database)
     before = rows(database, name)

@@ -258,7 +258,13 @@ def test_a_switch_that_fails_leaves_all_as_it_was(checkout: Checkout):
 def test_a_database_of_ones_own_takes_the_place_of_ours(checkout: Checkout, theirs: dict, tmp_path: Path):
     """With backup, restore and psql."""
     name = theirs.pop("name")
-    settings = {"POSTGRES_USER": "somebody", "POSTGRES_PASSWORD": "else", "POSTGRES_DB": "theirs", "DB_HOST": name, "DB_PORT": 5432}  # noqa: E501
+    settings = {
+        "POSTGRES_USER": "somebody",
+        "POSTGRES_PASSWORD": "else",
+        "POSTGRES_DB": "theirs",
+        "DB_HOST": name,
+        "DB_PORT": 5432,
+    }
     ours = tmp_path / "ours.dump"
     assert checkout.run("./up.sh", "--backup", str(ours)).returncode == 0
     up = checkout.run("./up.sh", **settings)
@@ -295,7 +301,9 @@ def folders(monkeypatch, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     def make(parent: str, env: str | None = "DB_PASSWORD=x\n") -> Path:
         folder = tmp_path / parent / f"twin-{os.getpid()}"
         folder.mkdir(parents=True)
-        (folder / "docker-compose.yml").write_text("services: {idle: {image: 'postgres:17', command: [sleep, '600'], init: true}}")
+        (folder / "docker-compose.yml").write_text(
+            "services: {idle: {image: 'postgres:17', command: [sleep, '600'], init: true}}"
+        )
         (folder / ".env.example").write_bytes((ROOT / ".env.example").read_bytes())
         if env is not None:
             (folder / ".env").write_text(env)

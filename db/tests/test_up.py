@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PORTS, Checkout
+from conftest import Checkout
 from losing import everything_comes_back, submissions
 
 
