@@ -33,6 +33,8 @@ def everything_comes_back(checkout: Checkout, file: Path, lose: Callable[[], Non
         stored = set(load.stored)
         backed_up = checkout.run("./up.sh", "--backup", str(file))
         assert backed_up.returncode == 0, backed_up.stderr
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert list(file.parent.iterdir()) == [file]  # without what it was made from
         load.wait_for(len(load.stored) + 5)  # it went on
     assert set(load.statuses) == {201}
     before = submissions(checkout)
