@@ -153,7 +153,8 @@ def test_interrupted_run_stores_nothing_and_the_next_goes_on(postgres, database,
             process.send_signal(signal.SIGINT)
             break
     said += process.communicate(timeout=PATIENCE_S)[0]
-    assert process.returncode != 0, said
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
     assert not models(database)
     status, said = retrain("--epochs", "4")
     assert status == 0, said
@@ -193,10 +194,21 @@ def test_unknown_weights_are_said_to_be_so(retrain, database):
     assert "Traceback" not in said
 
 
-def test_database_that_is_away_is_said_to_be_so(postgres, mnist_like, tmp_path):
-    away = type("Away", (), {"environment": postgres.environment | {"DB_PORT": "1"}})
-    process = start(away, mnist_like, tmp_path)
-    said = process.communicate(timeout=PATIENCE_S)[0]
-    assert process.returncode != 0
-    assert "nothing to start from" in said
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"DB_PORT": "1"}, "Connection refused"),
+        ({"DB_HOST": "nowhere.invalid"}, "nowhere.invalid"),
+        ({"POSTGRES_PASSWORD": "wrong", "DB_PASSWORD": "wrong"}, "password authentication failed"),
+        ({"POSTGRES_DB": "nobodys"}, "nobodys"),
+        ({"POSTGRES_DB": "template1"}, "not set up"),
+    ],
+)
+def test_database_that_cannot_be_used_is_said_to_be_so(postgres, mnist_like, tmp_path, settings, reason):
+    other = type("Other", (), {"environment": postgres.environment | settings})
+    process = start(other, mnist_like, tmp_path)
+    said = process.communicate(timeout=PATIENCE_S)[0].strip()
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith("The database ")
+    assert reason in said.splitlines()[-1]
     assert "Traceback" not in said

@@ -1,5 +1,6 @@
 """MNIST as tensors, with a validation split that never touches the test set."""
 
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,6 +8,8 @@ import torch
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from torch import Tensor
 from torchvision import datasets
+
+from training.cli import Unusable, one_line
 
 BACKEND = Path(__file__).resolve().parent.parent
 NO_DIGIT = -1  # the label of what is no digit
@@ -42,6 +45,8 @@ class Settings(BaseSettings):
 
     mnist_dir: Path = Path("data")
     debug_mode: bool = False
+    backend_url: str = ""
+    backend_port: int = 8000
 
 
 def mnist_directory() -> Path:
@@ -50,13 +55,29 @@ def mnist_directory() -> Path:
 
 
 def load_mnist(directory: Path, train: bool) -> Digits:
-    """MNIST's 60,000 training or 10,000 test pictures (LeCun et al., 1998); downloads them if they are not there."""
-    found = datasets.MNIST(directory, train=train, download=not _is_there(directory))
+    """MNIST's 60,000 training or 10,000 test pictures (LeCun et al., 1998); downloads them if they are not there.
+
+    Raises Unusable where that fails, or where the files are damaged.
+    """
+    is_there = _is_there(directory)
+    try:
+        found = datasets.MNIST(directory, train=train, download=not is_there)
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        AssertionError,
+        HTTPException,
+    ) as e:  # all torchvision's
+        trouble = "is damaged or incomplete" if is_there else "is missing and cannot be downloaded"
+        raise Unusable(f"MNIST in {directory} {trouble}: {one_line(e)}. MNIST_DIR names the folder it lies in.") from e
     return Digits(found.data, found.targets)
 
 
 def split(digits: Digits, held_out: int) -> tuple[Digits, Digits]:
-    """(the rest, `held_out` of them): the same ones every time."""
+    """(the rest, `held_out` of them): the same ones every time. Raises Unusable where there would be no rest."""
+    if held_out >= len(digits):
+        raise Unusable(f"{held_out} of {len(digits)} pictures cannot be held out: none would be left to train on")
     order = torch.randperm(len(digits), generator=torch.Generator().manual_seed(SPLIT_SEED))
     return digits.take(order[held_out:]), digits.take(order[:held_out])
 
