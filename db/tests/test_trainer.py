@@ -63,7 +63,8 @@ def train(checkout: Checkout, *command: str, options: tuple[str, ...] = (), **se
 
 def test_without_mnist_and_without_the_internet_it_says_so(stack: Checkout):
     offline = ("--env=http_proxy=http://127.0.0.1:1", "--env=https_proxy=http://127.0.0.1:1")
-    status, said = train(stack, "python", "train.py", "--model-path", "models/try", options=offline)
+    training = ["python", "train.py", "--model-path", "models/try", "--plots", "plots/try"]
+    status, said = train(stack, *training, options=offline)
     assert status == 1
     assert "MNIST in /app/data is missing and cannot be downloaded" in said.splitlines()[-1]
 
