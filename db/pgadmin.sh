@@ -4,7 +4,7 @@ set -eu
 
 quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/["\\]/\\&/g')"; } # as a JSON string
 
-cat >/tmp/servers.json <<END
+cat >"$PGADMIN_SERVER_JSON_FILE" <<END
 {"Servers": {"1": {
     "Name": "Digit recogniser", "Group": "Servers",
     "Host": $(quoted "$DB_HOST"), "Port": ${DB_PORT:-5432},
@@ -13,5 +13,5 @@ cat >/tmp/servers.json <<END
 }}}
 END
 # pgAdmin's own start fills it if it is there and empty
-: >"${PGADMIN_CUSTOM_CONFIG_DISTRO_FILE:-/tmp/config_distro.py}"
-exec "${PGADMIN_ENTRYPOINT:-/entrypoint.sh}"
+: >"$PGADMIN_CUSTOM_CONFIG_DISTRO_FILE"
+exec "${1:-/entrypoint.sh}"
