@@ -21,7 +21,7 @@ from tqdm import tqdm
 from app.config import get_settings
 from app.imaging import to_png
 from training import cli
-from training.data import Settings
+from training.settings import Settings
 from training.unipen import Sample, draw_strokes, read_unipen
 
 PENS = (8, 18, 28)  # pixels on a canvas of 280: measured with each, submitted with one of them by lot

@@ -28,10 +28,11 @@ from training import cli, export, plots
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
-from training.data import Digits, Settings, load_mnist, mnist_directory, split
+from training.data import Digits, load_mnist, mnist_directory, split
 from training.distillation import load_lessons
 from training.evaluation import as_text, report
 from training.loop import accuracy, fit, predict
+from training.settings import Settings
 from training.strokes import make_drawn
 
 log = logging.getLogger("train")

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from torch import Tensor
 from torchvision import datasets
 
 from training.cli import Unusable, one_line
+from training.settings import BACKEND, Settings
 
-BACKEND = Path(__file__).resolve().parent.parent
 NO_DIGIT = -1  # the label of what is no digit
 SPLIT_SEED = 0  # the split is the same in every run, whatever the run's own seed
 
@@ -36,17 +35,6 @@ class Digits(NamedTuple):
 
 
 NOTHING = Digits(torch.empty(0, 28, 28, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
-
-
-class Settings(BaseSettings):
-    """Read from the environment and from the project's .env; an empty variable counts as one that is not set."""
-
-    model_config = SettingsConfigDict(env_file=BACKEND.parent / ".env", env_ignore_empty=True, extra="ignore")
-
-    mnist_dir: Path = Path("data")
-    debug_mode: bool = False
-    backend_url: str = ""
-    backend_port: int = 8000
 
 
 def mnist_directory() -> Path:

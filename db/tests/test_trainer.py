@@ -15,8 +15,21 @@ import pytest
 from conftest import ROOT, Checkout
 from test_compose import compose, docker_answers, project  # noqa: F401 (a fixture)
 
-PATIENCE_S = 120
-SMALL = ["--epochs", "200", "--strokes", "100", "--others", "20", "--held-out", "100", "--batch-size", "32"]
+PATIENCE_S = 300
+SMALL = [
+    "--architecture",
+    "lenet",
+    "--epochs",
+    "500",
+    "--strokes",
+    "100",
+    "--others",
+    "20",
+    "--held-out",
+    "100",
+    "--batch-size",
+    "32",
+]
 
 pytestmark = [
     pytest.mark.slow,
