@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run", "db/migrate.sh", "db/backup.sh"]
+SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run", "db/migrate.sh", "db/backup.sh", "db/pgadmin.sh"]
 
 
 def check(*command: str) -> None:
