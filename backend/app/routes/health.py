@@ -2,13 +2,11 @@
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from psycopg_pool import AsyncConnectionPool
 
-from app import store
-from app.database import Pool, connect
-from app.errors import DatabaseUnavailable
+from app.database import Pool
 from app.registry import CurrentRegistry
 from app.schemas import Live, Part, Ready
+from app.watch import examine
 
 router = APIRouter(tags=["health"])
 
@@ -22,7 +20,7 @@ async def live() -> Live:
 @router.get("/health/ready", responses={503: {"model": Ready, "description": "Some part is not ready"}})
 async def ready(response: Response, registry: CurrentRegistry, pool: Pool) -> Ready:
     """The state of each part."""
-    database = await _database(pool)
+    database = await examine(pool)
     if not database.ready:
         response.status_code = 503
     return Ready(ready=database.ready, model=Part(ready=True, detail=registry.state), database=database)
@@ -32,12 +30,3 @@ async def ready(response: Response, registry: CurrentRegistry, pool: Pool) -> Re
 async def metrics() -> Response:
     """Counters and timings for Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _database(pool: AsyncConnectionPool) -> Part:
-    try:
-        async with connect(pool) as connection:
-            is_set_up = await store.is_set_up(connection)
-    except DatabaseUnavailable:  # why is in the log: a client need not know where the database is
-        return Part(ready=False, detail="The database cannot be reached.")
-    return Part(ready=is_set_up, detail="ok" if is_set_up else "The database is not set up: run db/init.sql.")
