@@ -32,7 +32,8 @@ def configure(level: str, log_format: LogFormat) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.captureWarnings(True)
     logging.getLogger("app").setLevel(level.upper())
-    logging.getLogger("uvicorn.error").setLevel(level.upper())
+    # not debug: it would show whole headers, the admin token among them
+    logging.getLogger("uvicorn.error").setLevel("INFO" if level == "debug" else level.upper())
     for name in ("uvicorn", "uvicorn.access"):  # both have handlers of their own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True

@@ -20,7 +20,7 @@ MAX_ARCHIVE = 100_000_000 + FORM_OVERHEAD
 REQUEST_ID = "X-Request-ID"
 HUNG_UP = 499  # as nginx has it: the client went before it had its answer
 SLOW_S = 1.0  # a longer request is logged
-READINESS = "/health/ready"  # its 503 is an answer; the log says when the database goes and comes
+READINESS = "/health/ready"  # asked every few seconds; the log says when the database goes and comes
 
 IMPORT = ("POST", "/submissions/import")  # reads its body into a file, and only for an admin
 
@@ -109,6 +109,8 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _level(route: str, status: int, seconds: float) -> int:
-    if status >= 500 and route != READINESS:
+    if route == READINESS:
+        return logging.DEBUG
+    if status >= 500:
         return logging.WARNING
     return logging.INFO if status == HUNG_UP or seconds > SLOW_S else logging.DEBUG

@@ -1,11 +1,10 @@
 """What can befall a Postgres, and a backend: frozen, killed, out of disk."""
 
 import os
-import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,26 +74,25 @@ class Crowd:
         self.keys = [uuid4() for _ in range(submissions)]
         self.at_once = at_once
         self.stored: dict[UUID, str] = {}  # key → id, of each 201
-        self.tries = self.backends_killed = self.databases_killed = 0
+        self.backends_killed = self.databases_killed = 0
 
-    def submit_while_killing(self, every_s: float, seed: int) -> None:
-        """Kills the backend or Postgres about every `every_s` seconds, as long as there is something to submit."""
+    def submit_while_killing(self, every: int) -> None:
+        """Kills backend and Postgres in turn, whenever `every` more are stored."""
         self.service = Service(self.postgres.environment).__enter__()
         try:
             with ThreadPoolExecutor(self.at_once) as people:
-                done = [people.submit(self._insist, key) for key in self.keys]
-                self._kill_until(lambda: all(call.done() for call in done), every_s, random.Random(seed))
-                for call in done:
+                calls = [people.submit(self._insist, key) for key in self.keys]
+                self._kill_in_turn(every, lambda: all(call.done() for call in calls))
+                for call in calls:
                     call.result()
         finally:
             self.service.__exit__()
 
-    def _kill_until(self, over, every_s: float, chance: random.Random) -> None:
-        while True:
-            time.sleep(every_s * chance.uniform(0.5, 1.5))
-            if over():
-                return
-            if chance.random() < 0.6:
+    def _kill_in_turn(self, every: int, over: Callable[[], bool]) -> None:
+        for stored in range(every, len(self.keys), every):
+            while len(self.stored) < stored and not over():
+                time.sleep(0.005)
+            if stored // every % 2:
                 self.service.process.kill()
                 self.service.process.wait()
                 self.service = Service(self.postgres.environment).__enter__()
@@ -108,7 +106,6 @@ class Crowd:
         sketch = encode(draw(key.int % 10, slant=key.int % 7 / 20))
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            self.tries += 1
             try:
                 answer = submit(self.service.client, sketch, str(key.int % 10), key)
             except httpx2.TransportError:  # it was killed

@@ -20,16 +20,18 @@ PATIENCE_S = 30
 class Service:
     """uvicorn on a port of its own; `with` waits until it answers."""
 
-    def __init__(self, environment: dict[str, str], *options: str) -> None:
-        """`options`: further ones of uvicorn's."""
-        self.environment = USUAL | environment
-        self.options = options
+    def __init__(
+        self, environment: dict[str, str], *options: str, module: str = "app.main:app", path: Path = BACKEND
+    ) -> None:
+        """`options`: further ones of uvicorn's. `path`: where else `module` may lie."""
+        self.environment = USUAL | environment | {"PYTHONPATH": str(path)}
+        self.command = [sys.executable, "-m", "uvicorn", module, "--no-access-log", *options]
 
     def __enter__(self) -> Self:
         port = free_port()
         self._output = tempfile.NamedTemporaryFile()  # a pipe that nobody reads would hold it up when it is full
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log", *self.options],
+            [*self.command, "--port", str(port)],
             cwd=BACKEND, env=os.environ | self.environment, stdout=self._output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)

@@ -295,16 +295,14 @@ def assert_each_stored_once(crowd: Crowd) -> None:
 
 def test_every_submission_is_stored_once_though_backend_and_database_are_killed(victim):
     crowd = Crowd(victim, submissions=200)
-    crowd.submit_while_killing(every_s=0.3, seed=1)
-    assert crowd.backends_killed >= 2
-    assert crowd.databases_killed >= 1
+    crowd.submit_while_killing(every=40)
+    assert (crowd.backends_killed, crowd.databases_killed) == (2, 2)
     assert_each_stored_once(crowd)
 
 
 @pytest.mark.slow
 def test_every_one_of_3000_submissions_is_stored_once_though_backend_and_database_are_killed(victim):
     crowd = Crowd(victim, submissions=3000)
-    crowd.submit_while_killing(every_s=0.6, seed=2)
-    assert crowd.backends_killed >= 10
-    assert crowd.databases_killed >= 5
+    crowd.submit_while_killing(every=50)
+    assert (crowd.backends_killed, crowd.databases_killed) == (30, 29)
     assert_each_stored_once(crowd)
