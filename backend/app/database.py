@@ -56,6 +56,10 @@ TROUBLES = {
 }
 
 
+for trouble in (AWAY, *TROUBLES.values()):
+    ERRORS.labels(trouble.kind)  # at 0 from the start: Prometheus sees no increase in a series that just appeared
+
+
 class Seldom(logging.Filter):
     """The same warning once in ten minutes: background tasks ask an absent database every few seconds."""
 

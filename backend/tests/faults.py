@@ -75,6 +75,7 @@ class Crowd:
         self.at_once = at_once
         self.stored: dict[UUID, str] = {}  # key → id, of each 201
         self.backends_killed = self.databases_killed = 0
+        self.killed_after: list[int] = []  # answers
 
     def submit_while_killing(self, every: int) -> None:
         """Kills backend and Postgres in turn, whenever `every` more are stored."""
@@ -92,6 +93,7 @@ class Crowd:
         for stored in range(every, len(self.keys), every):
             while len(self.stored) < stored and not over():
                 time.sleep(0.005)
+            self.killed_after.append(len(self.stored))
             if stored // every % 2:
                 self.service.process.kill()
                 self.service.process.wait()

@@ -286,11 +286,13 @@ def test_killed_database_is_away_until_it_is_started(victim, service):
 def assert_each_stored_once(crowd: Crowd) -> None:
     assert len(crowd.stored) == len(crowd.keys)
     with crowd.postgres.connect() as connection:
-        rows = connection.execute(
-            "SELECT id::text, idempotency_key FROM submissions WHERE idempotency_key = ANY(%s)", [crowd.keys]
-        ).fetchall()
+        query = "SELECT id::text, idempotency_key FROM submissions WHERE idempotency_key = ANY(%s)"
+        rows = connection.execute(query, [crowd.keys]).fetchall()
+    found = {row["idempotency_key"]: row["id"] for row in rows}
+    lost = [place for place, key in enumerate(crowd.stored) if key not in found]
+    assert not lost, f"of {len(crowd.stored)}, in the order of their answers; kills after {crowd.killed_after}"
+    assert found == crowd.stored
     assert len(rows) == len(crowd.keys)
-    assert {row["idempotency_key"]: row["id"] for row in rows} == crowd.stored
 
 
 def test_every_submission_is_stored_once_though_backend_and_database_are_killed(victim):
