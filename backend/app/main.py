@@ -90,6 +90,6 @@ def _problem(
     headers: dict[str, str] | None = None,
     cause: BaseException | None = None,
 ) -> JSONResponse:
-    """The answer. For the log, not for the client, also what caused it."""
-    request.state.problem = f"{error}: {detail}" + (f" ({cause})" if cause else "")
+    """The answer. For the log, not for the client, also what caused a failure of ours."""
+    request.state.problem = f"{error}: {detail}" + (f" ({cause})" if cause and status >= 500 else "")
     return JSONResponse({"error": error, "detail": detail}, status, headers)

@@ -65,3 +65,14 @@ def test_every_script_that_the_readme_names_is_there():
 def test_every_file_that_the_readme_links_to_is_there():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", ["docs/monitoring.md", "docs/alerts.yml"])
+def test_every_series_that_is_queried_exists(page: str, client):
+    client.get("/health/live")
+    known = set(re.findall(r"^(\w+)", client.get("/metrics").text, re.MULTILINE)) | {"up"}
+    queried = re.findall(
+        r"\b(up|\w+_(?:total|ready|refused|bucket|sum|count|bytes|seconds))\b", (ROOT / page).read_text()
+    )
+    assert len(set(queried)) > 5
+    assert set(queried) <= known
