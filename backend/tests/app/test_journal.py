@@ -268,3 +268,25 @@ def test_reference_is_filled_by_the_first_500_answers_and_stays(postgres, databa
     assert first["reference"] == [0, 0, 0, 0, 99, 0, 0, 0, 0, 401]
     assert first["reference_end"] == rows(database, version)[499]["id"]
     assert reference() == first
+
+
+def test_reference_is_filled_again_in_a_database_that_takes_the_place_of_another(postgres, database, quick):
+    version = store_model(database, candidate(1))
+    filled = "SELECT FROM models WHERE version = %s AND reference IS NOT NULL"
+
+    def is_filled() -> bool:
+        return database.execute(filled, [version]).rowcount == 1
+
+    async def run():
+        async with pool_of(settings(postgres)) as pool:
+            kept = Journal(90)
+            async with kept.writing(pool):
+                for _ in range(2):
+                    for _ in range(500):
+                        kept.record(answer(0.95, version), 1.0)
+                    assert await until(is_filled)
+                    database.execute(
+                        "DELETE FROM predictions; UPDATE models SET reference = NULL, reference_end = NULL"
+                    )
+
+    asyncio.run(run())
