@@ -1,6 +1,7 @@
 """What the tests of db/ and of the scripts share."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ UV = os.environ.get("UV") or local.find_uv()
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with local.socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        if not local.port_trouble(port):
+            return port
 
 
 @dataclass
