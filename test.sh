@@ -53,7 +53,8 @@ run() { # PART
         style) pytest style backend ../db/tests/test_style.py ;;
         compose) WORKERS=0 pytest compose backend ../db/tests/test_compose.py ;; # its tests build on each other
         db) pytest db backend ../db/tests --ignore ../db/tests/test_style.py --ignore ../db/tests/test_compose.py ;;
-        backend | frontend) pytest "$1" "$1" ;;
+        backend) pytest backend backend ;;
+        frontend) pytest frontend frontend --dist worksteal ;; # what its files share is for the whole session
         *) echo "There is no part $1." && return 1 ;;
     esac
 }

@@ -172,21 +172,26 @@ def shipped_model(backend: Server, postgres: Postgres) -> str:
     return version
 
 
-@pytest.fixture
-def shy_backend(backend: Server, postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
-    """Another backend on the same database, which shows visitors only what was approved, and has no admin."""
+@pytest.fixture(scope="session")
+def running_shy_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = postgres.environment | {"GALLERY": "approved", "ADMIN_TOKEN": ""}
-    shy = backend_server(environment, "/health/ready", tmp_path / "log")
+    shy = backend_server(environment, "/health/ready", tmp_path_factory.mktemp("shy") / "log")
     shy.start()
     yield shy
     shy.stop()
 
 
 @pytest.fixture
-def backend_without_database(running_backend: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def shy_backend(backend: Server, running_shy_backend: Server) -> Server:
+    """Another backend on the same, empty database, which shows visitors only what was approved, and has no admin."""
+    return running_shy_backend
+
+
+@pytest.fixture(scope="session")
+def backend_without_database(running_backend: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another backend, whose database is not there. Only its address is handed out: nothing calls it yet."""
     nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "POSTGRES_PASSWORD": "secret"}
-    backend = backend_server(nowhere, "/health/live", tmp_path / "log")
+    backend = backend_server(nowhere, "/health/live", tmp_path_factory.mktemp("no-database") / "log")
     backend.start()
     yield backend.url
     backend.stop()
