@@ -24,7 +24,7 @@ RUNS, REPEATED = 5, 1  # in the table; MLflow keeps the repeated one as well
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiment")
-    write_mnist(folder / "data", train=200, test=20)
+    write_mnist(folder / "data", train=300, test=20)
     environment = os.environ | {"MNIST_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1"}
     for grid in GRIDS:
         command = [sys.executable, "experiment.py", *f"{grid} {SMALL}".split()]

@@ -122,7 +122,7 @@ def test_same_sketches_are_the_same_archive():
 
 @pytest.mark.parametrize(
     "count",
-    [1, 1000, pytest.param(70_000, marks=pytest.mark.long)],
+    [1, 1000, pytest.param(66_000, marks=pytest.mark.long)],
     ids=["one", "many", "more than a ZIP's 65,535"],
 )
 def test_table_of_contents_is_right(count):
@@ -139,7 +139,7 @@ def test_table_of_contents_is_right(count):
 @pytest.mark.long
 def test_memory_is_flat():
     """However many come: of each, only its place in the table of contents is kept."""
-    sketch, count = bytes(2000), 20_000
+    sketch, count = bytes(2000), 6_000
 
     async def rows():
         for number in range(count):
@@ -220,7 +220,7 @@ def test_archive_packed_by_hand_is_read(method):
 )
 def test_bad_row_is_named(column, value, why):
     detail = refused(edited(column, value))
-    assert "row 2" in detail or why == "another row"
+    assert ("row 3" if why == "another row" else "row 2") in detail  # the second of two that are alike is the bad one
     assert why in detail
 
 
