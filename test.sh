@@ -71,7 +71,7 @@ quick() {
 pytest() { # NAME PROJECT ARGUMENTS...: in the environment of that project
     local report=$RESULTS/$1.xml project=$2
     shift 2
-    # a file's tests stay together, since they share what they set up; a test that hangs says where, and ends its part
+    # a file's tests stay together, since they share what they set up; a test that hangs says where, and is ended
     (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$report" -m "$CHOICE" \
         --numprocesses "$WORKERS" --dist loadscope --no-loadscope-reorder \
         -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@")

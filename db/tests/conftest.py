@@ -21,6 +21,12 @@ PORTS = ["DB_PORT", "BACKEND_PORT", "FRONTEND_PORT"]
 UV = os.environ.get("UV") or local.find_uv()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that test.sh chooses by; the other two projects have them in their pyproject.toml."""
+    for mark in ("long", "slow"):
+        config.addinivalue_line("markers", mark)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First the file that takes longest: so the workers end at about the same time."""
     items.sort(key=lambda item: item.path.name != "test_up.py")
