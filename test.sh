@@ -33,8 +33,7 @@ main() {
     for part in "$@"; do
         echo
         echo "=== $part"
-        # one that fails does not keep the others from running; the summary knows
-        run "$part" || echo "$part" >>"$RESULTS/failed"
+        run "$part"
     done
     summary
 }
@@ -50,31 +49,29 @@ find_python() {
 run() { # PART
     case $1 in
         quick) quick ;;
-        style) pytest style backend ../db/tests/test_style.py ;;
-        compose) WORKERS=0 pytest compose backend ../db/tests/test_compose.py ;; # its tests build on each other
+        style | compose) WORKERS=0 pytest "$1" backend "../db/tests/test_$1.py" ;; # one file: nothing to share out
         db) pytest db backend ../db/tests --ignore ../db/tests/test_style.py --ignore ../db/tests/test_compose.py ;;
         backend) pytest backend backend ;;
         frontend) pytest frontend frontend --dist worksteal ;; # what its files share is for the whole session
-        *) echo "There is no part $1." && return 1 ;;
+        *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
     esac
 }
 
 quick() {
-    local failed=0
     CHOICE='not slow and not long'
-    pytest quick-db backend ../db/tests/test_style.py ../db/tests/test_local.py ../db/tests/test_init_sql.py || failed=1
-    pytest quick-backend backend tests/app tests/test_documentation.py || failed=1
-    pytest quick-frontend frontend --ignore tests/test_browser.py || failed=1
-    return $failed
+    pytest db backend ../db/tests/test_style.py ../db/tests/test_local.py ../db/tests/test_init_sql.py
+    pytest backend backend tests/app tests/test_documentation.py
+    pytest frontend frontend --ignore tests/test_browser.py
 }
 
 pytest() { # NAME PROJECT ARGUMENTS...: in the environment of that project
-    local report=$RESULTS/$1.xml project=$2
+    local name=$1 project=$2
     shift 2
     # a file's tests stay together, since they share what they set up; a test that hangs says where, and is ended
-    (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$report" -m "$CHOICE" \
+    (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$RESULTS/$name.xml" -m "$CHOICE" \
         --numprocesses "$WORKERS" --dist loadscope --no-loadscope-reorder \
-        -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@")
+        -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@") ||
+        echo "$name" >>"$RESULTS/failed" # one that fails does not keep the others from running; the summary knows
 }
 
 summary() {
@@ -92,7 +89,7 @@ failed += errors
 if (broken := results / "failed").exists():
     parts = broken.read_text().split()
     print("\nNot all is well in:", *parts)
-    cut_short = sum(not any(results.glob(f"{part}*.xml")) for part in parts)  # it has no figures: one failure
+    cut_short = sum(not (results / f"{part}.xml").exists() for part in parts)  # it has no figures: one failure
     failed += cut_short
     total += cut_short
 print(f"\n{total - failed - skipped} passed, {failed} failed, {skipped} skipped")
