@@ -1,6 +1,7 @@
 """What the tests of db/ and of the scripts share."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,11 +22,23 @@ APP_PASSWORD = "what the backend $igns in with"
 UV = os.environ.get("UV") or local.find_uv()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that test.sh chooses by; the other two projects have them in their pyproject.toml."""
+    for mark in ("long", "slow"):
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First the file that takes longest: so the workers end at about the same time."""
+    items.sort(key=lambda item: item.path.name != "test_up.py")
+
+
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with local.socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        if not local.port_trouble(port):
+            return port
 
 
 @dataclass

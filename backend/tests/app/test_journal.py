@@ -72,6 +72,7 @@ def quick(monkeypatch):
 # --- written ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_every_answer_of_predict_leaves_a_row_and_shutdown_loses_none(postgres, database):
     before = datetime.now(UTC)
     with Service(postgres.environment) as service:
@@ -136,6 +137,7 @@ def test_rows_go_in_batches(postgres, database):
 # --- while the database is away ---------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_oldest_are_dropped_and_counted_while_the_database_is_away(postgres, database, quick):
     """It comes back: what was kept is written, in its order."""
 
@@ -159,6 +161,7 @@ def test_oldest_are_dropped_and_counted_while_the_database_is_away(postgres, dat
     assert [row["milliseconds"] for row in rows(database)] == list(range(30, CAPACITY + 30))
 
 
+@pytest.mark.long
 def test_database_that_goes_and_comes_back_costs_no_row(postgres, database):
     with serving(postgres.environment) as client:
         predict(client, seven())
@@ -226,6 +229,7 @@ def test_rows_are_deleted_when_they_are_too_old(postgres, database, quick, monke
     assert len(rows(database)) == 3
 
 
+@pytest.mark.long
 def test_days_are_a_setting(postgres, database):
     insert_old(database, 2, days=3)
     insert_old(database, 2, days=1.5)

@@ -20,6 +20,7 @@ from tests.drawings import seven
 from tests.models import RUINOUS, candidate, promote, store_model
 from tests.service import Service
 
+pytestmark = pytest.mark.long  # it takes other backends seconds to notice; routes/test_models.py promotes, too
 NOTICED_WITHIN_S = 5
 
 
