@@ -49,8 +49,10 @@ find_python() {
 run() { # PART
     case $1 in
         quick) quick ;;
-        style | compose) WORKERS=0 pytest "$1" backend "../db/tests/test_$1.py" ;; # one file: nothing to share out
-        db) pytest db backend ../db/tests --ignore ../db/tests/test_style.py --ignore ../db/tests/test_compose.py ;;
+        style) WORKERS=0 pytest style backend ../db/tests/test_style.py ;; # one short file: nothing to share out
+        # one after the other: both build images
+        compose) WORKERS=0 pytest compose backend ../db/tests/test_compose.py ../db/tests/test_trainer.py ;;
+        db) pytest db backend ../db/tests --ignore-glob '*/test_style.py' --ignore-glob '*/test_compose.py' --ignore-glob '*/test_trainer.py' ;;
         backend) pytest backend backend ;;
         frontend) pytest frontend frontend --dist worksteal ;; # what its files share is for the whole session
         *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
