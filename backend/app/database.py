@@ -21,6 +21,7 @@ AGAIN_AFTER_S = 600
 STATEMENT_S = 5  # that a statement may take; the server ends it then
 SNAPSHOT_STATEMENT_S = 60
 GRACE_S = 1  # after which the server is taken to be frozen
+LOOK_AGAIN_S = 0.1
 CHECK_S = 1  # for a connection of the pool to show that it still works
 CONNECT_S = 2
 
@@ -82,11 +83,16 @@ class LimitedConnection(psycopg.AsyncConnection):
     patience_s: float = STATEMENT_S + GRACE_S
 
     async def wait(self, *args: Any, **kwargs: Any) -> Any:
-        limit = asyncio.get_running_loop().call_later(self.patience_s, self._hang_up)
+        loop = asyncio.get_running_loop()
+        self._limit = loop.call_later(self.patience_s, self._look_again, loop)
         try:
             return await super().wait(*args, **kwargs)
         finally:
-            limit.cancel()
+            self._limit.cancel()
+
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The answer may have come while something else held up this process."""
+        self._limit = loop.call_later(LOOK_AGAIN_S, self._hang_up)
 
     def _hang_up(self) -> None:
         """To whoever waits for the server it then looks as if the server had gone: an OperationalError.

@@ -66,6 +66,9 @@ def enlarge(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=12m", str(disk)], check=True)
 
 
+INSIST_S = 120
+
+
 class Crowd:
     """Many who submit sketches and try again, with the same Idempotency-Key, until they get a 201."""
 
@@ -83,7 +86,11 @@ class Crowd:
         try:
             with ThreadPoolExecutor(self.at_once) as people:
                 calls = [people.submit(self._insist, key) for key in self.keys]
-                self._kill_in_turn(every, lambda: all(call.done() for call in calls))
+                try:
+                    self._kill_in_turn(every, lambda: all(call.done() for call in calls))
+                except BaseException:
+                    people.shutdown(cancel_futures=True)
+                    raise
                 for call in calls:
                     call.result()
         finally:
@@ -106,7 +113,7 @@ class Crowd:
 
     def _insist(self, key: UUID) -> None:
         sketch = encode(draw(key.int % 10, slant=key.int % 7 / 20))
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + INSIST_S
         while time.monotonic() < deadline:
             try:
                 answer = submit(self.service.client, sketch, str(key.int % 10), key)

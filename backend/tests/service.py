@@ -14,7 +14,7 @@ import httpx2
 from app.config import BACKEND
 from tests.conftest import USUAL, free_port
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Service:
