@@ -14,7 +14,7 @@ import httpx2
 from app.config import BACKEND
 from tests.conftest import USUAL, free_port
 
-PATIENCE_S = 60
+PATIENCE_S = 60  # the machine may be busy training
 
 
 class Service:

@@ -191,6 +191,7 @@ def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain
     assert not promoted["overruled"]
 
 
+@pytest.mark.slow
 def test_candidate_that_was_made_worse_is_refused(retrain, database):
     for n in range(150):
         submit(database, (n + 1) % 10, sketch(n % 10, n))  # every label is wrong
