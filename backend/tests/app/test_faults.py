@@ -23,6 +23,8 @@ from tests.faults import Crowd, enlarge, frozen, kill, small_disk
 from tests.models import candidate, store_model
 from tests.service import Service
 
+pytestmark = pytest.mark.long
+
 # with room for a busy machine; without time limits of ours, all of these would wait for ever
 ANSWER_WITHIN_S = 6  # while nothing of the database moves; it is 2.5 s at most where nothing else runs
 STATEMENT_WITHIN_S = 10  # what had begun before: its time limit is 6 s
