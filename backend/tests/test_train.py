@@ -171,6 +171,7 @@ def lessons(trained) -> Path:
     return file
 
 
+@pytest.mark.slow  # training/test_distillation.py covers the parts
 def test_student_learns_from_the_teacher_s_lessons(trained, lessons, tmp_path):
     student = [*OPTIONS, "--lessons", lessons, "--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
     done = run(trained.folder, "train.py", *student)
