@@ -11,7 +11,7 @@ from typing import Annotated, Any, BinaryIO
 from uuid import UUID
 
 from PIL import Image
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from app.errors import BadArchive
 from app.imaging import KEPT_SIDE
@@ -22,7 +22,8 @@ LABELS = "labels.csv"
 SKETCH = "sketches/{}.png"
 PROBABILITIES = [f"p{digit}" for digit in range(10)]
 COLUMNS = ["id", "file", "created_at", "true_label", "status", "prediction", "confidence", "unsure", "model"]
-COLUMNS += PROBABILITIES
+COLUMNS += [*PROBABILITIES, "visit"]
+LATER = {"visit"}  # what exports of older releases lack
 
 CHUNK = 64 * 1024  # bytes, about, that are sent at once
 
@@ -137,6 +138,7 @@ def _to_row(submission: Submission) -> list[Any]:
         str(submission.unsure).lower(),
         submission.model,
         *submission.probabilities,
+        submission.visit,
     ]
 
 
@@ -217,7 +219,7 @@ def _read_labels(archive: zipfile.ZipFile) -> Iterator[tuple[int, dict[str, str]
     with _open(archive, LABELS, MAX_LABELS) as file:
         # -sig: some spreadsheets write a byte order mark
         reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
-        if missing := [column for column in COLUMNS if column not in (reader.fieldnames or [])]:
+        if missing := [column for column in COLUMNS if column not in {*LATER, *(reader.fieldnames or [])}]:
             raise BadArchive(f"{LABELS} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
         for row in reader:
             if None in row or None in row.values():
@@ -240,6 +242,7 @@ class _Row(BaseModel):
     unsure: bool
     model: Annotated[str, Field(pattern="^[ -~]{1,200}$")]
     probabilities: list[Probability]
+    visit: Annotated[UUID | None, BeforeValidator(lambda text: text or None)] = None
 
     @field_validator("created_at")
     @classmethod
@@ -261,6 +264,7 @@ class _Row(BaseModel):
             model=self.model,
             true_label=self.true_label.digit,
             status=self.status,
+            visit=self.visit,
         )
 
 

@@ -56,7 +56,8 @@ class Explanation(Prediction):
     """Which parts of the sketch spoke for the answer."""
 
     relevance: list[list[float]] = Field(
-        description="28×28, row by row, from −1 to 1: positive where ink speaks for `digit`, negative where against it"
+        description="28×28, row by row, from −1 to 1: positive where ink speaks for the answer (or for `?digit=`), "
+        "negative where against it"
     )
 
 
@@ -75,6 +76,8 @@ class Submission(BaseModel):
     true_label: int | None = Field(ge=0, le=9, description="null: not a digit", examples=[7])
     correct: bool | None = Field(description="null: not a digit", examples=[True])
     status: Status = Field(examples=["pending"])
+    # in the database and in exports; left out of answers, where it would tell everybody what one visitor drew
+    visit: UUID | None = Field(default=None, exclude=True)
 
 
 class Change(BaseModel):

@@ -89,6 +89,19 @@ def test_every_answer_of_predict_leaves_a_row_and_shutdown_loses_none(postgres, 
     assert [row["created_at"] for row in found] == sorted(row["created_at"] for row in found)
 
 
+def test_sketch_that_is_read_while_it_is_drawn_is_logged_once_when_it_is_labelled(postgres, database):
+    with Service(postgres.environment) as service:
+        for _ in range(3):
+            assert predict(service.client, seven(), log="false").status_code == 200
+        for _ in range(2):  # the second is a repetition
+            files, headers = {"file": ("a.png", seven(), "image/png")}, {"Idempotency-Key": str(UUID(int=1))}
+            options = {"files": files, "data": {"true_label": "7"}, "headers": headers, "params": {"log": "true"}}
+            assert service.client.post("/submissions", **options).status_code == 201
+        submit(service.client)  # a client that does not ask for it
+    [row] = database.execute("SELECT digit, unsure FROM predictions").fetchall()
+    assert row == {"digit": 7, "unsure": False}
+
+
 def test_row_is_there_within_seconds(postgres, database):
     with serving(postgres.environment) as client:
         predict(client, seven())
