@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -14,7 +15,7 @@ from app.config import Settings
 from app.database import create_pool
 from app.journal import BATCH, CAPACITY, DROPPED, Journal
 from app.schemas import Prediction
-from tests.calls import predict
+from tests.calls import predict, submit
 from tests.conftest import free_port, serving
 from tests.drawings import seven
 from tests.models import candidate, store_model
@@ -98,6 +99,7 @@ def test_sketch_that_is_read_while_it_is_drawn_is_logged_once_when_it_is_labelle
             options = {"files": files, "data": {"true_label": "7"}, "headers": headers, "params": {"log": "true"}}
             assert service.client.post("/submissions", **options).status_code == 201
         submit(service.client)  # a client that does not ask for it
+        service.stop()
     [row] = database.execute("SELECT digit, unsure FROM predictions").fetchall()
     assert row == {"digit": 7, "unsure": False}
 
