@@ -153,6 +153,6 @@ CREATE TABLE schema_migrations (
 
 COMMENT ON TABLE schema_migrations IS 'Which migrations have run: the highest version is the schema''s';
 
-INSERT INTO schema_migrations (version, name) VALUES (1, 'baseline'), (2, 'visit_and_honest_log');
+INSERT INTO schema_migrations (version, name) VALUES (2, 'visit_and_honest_log');
 
 COMMIT;

@@ -21,7 +21,7 @@ from app.schemas import (
     Submission,
 )
 
-SCHEMA_VERSION = 1  # the newest of db/migrations, which this code is written for
+SCHEMA_VERSION = 2  # the newest of db/migrations, which this code is written for
 
 # everything of a submission that a client sees
 SELECT_SUBMISSION = """
