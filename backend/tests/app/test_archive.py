@@ -231,7 +231,7 @@ def test_row_is_counted_as_a_spreadsheet_counts():
     assert "row 4" in refused(edited("status", "maybe", row=3))
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", COLUMNS[:-1])
 def test_missing_column_is_named(column):
     files = good()
     text = files["labels.csv"].decode().replace(column, "other", 1)
