@@ -154,7 +154,7 @@ export class Ink {
     const { clientX, clientY } = touch ?? event;
     this.drawing = { touch: touch ? touch.identifier : null, clientX, clientY };
     this.onSteps();
-    queueMicrotask(() => this.onInk(false));
+    requestAnimationFrame(() => this.onInk(false)); // when the component has drawn its first dot
   }
 
   #move(event) {

@@ -147,7 +147,9 @@ class Page {
     this.reading = this.yesTo = null;
     this.keypad.show(null);
     this.setDisabled({ why: true });
-    if (error instanceof Refused) {
+    if (error instanceof Refused && !this.photo.file && !this.isEmpty) {
+      this.answer.say({ ...this.invitation(), kind: "waiting", sign: "…", sentence: "Go on", detail: "There is too little ink to read yet." });
+    } else if (error instanceof Refused) {
       if (this.photo.file) this.photo.refusal = error.message;
       this.answer.say({ kind: "failed", sign: "–", sentence: "I can’t read this", detail: error.message });
     } else {
