@@ -12,7 +12,7 @@ PAGES = [
     st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
 ]
 
-st.set_page_config(page_title="Digit recogniser", page_icon="✏️", layout="wide")
+st.set_page_config(page_icon="✏️")  # no layout: style.css sets the width, once, while the page is still empty
 st.html(HERE / "style.css")
 page = st.navigation(PAGES, position="hidden")
 

@@ -4,7 +4,7 @@
 import { Away } from "./server.js";
 
 const [MOST, SPAN_MS] = [8, 1000];
-const PACE_MS = 140; // between two while the pen moves: keeps one in hand for the end of the stroke
+const PACE_MS = 130; // between two while the pen moves: keeps one in hand for the end of the stroke
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5000;
 
