@@ -68,7 +68,7 @@ export class Queue {
 
   // There are signs that the server is back.
   wake() {
-    if (!this.trouble) return;
+    if (!this.trouble || this.told) return; // told when to come again
     clearTimeout(this.timer);
     this.pause = this.firstPause;
     this.#pump();
@@ -125,8 +125,9 @@ export class Queue {
 
   #rest(away) {
     this.trouble = away.message;
+    this.told = away.seconds !== null;
     this.#look();
-    this.#later(away.seconds === null ? this.pause * (0.75 + Math.random() / 2) : away.seconds * 1000);
+    this.#later(this.told ? away.seconds * 1000 : this.pause * (0.75 + Math.random() / 2));
     this.pause = Math.min(this.pause * 2, LONGEST_PAUSE_MS);
   }
 

@@ -61,18 +61,18 @@ export class Reader {
     const [subject, start] = [this.subject, performance.now()];
     this.busy = true;
     this.starts.push(start);
+    let answer, error;
     try {
-      const answer = await this.ask(picture);
+      answer = await this.ask(picture);
       this.took = performance.now() - start;
       this.pause = FIRST_PAUSE_MS;
-      if (subject === this.subject) this.show(answer, picture);
-    } catch (error) {
+    } catch (failure) {
+      error = failure;
       if (error instanceof Away) this.#rest(error, subject);
-      if (subject === this.subject) this.fail(error);
-    } finally {
-      this.busy = false;
-      this.#schedule();
     }
+    this.busy = false;
+    if (subject === this.subject) error ? this.fail(error) : this.show(answer, picture);
+    this.#schedule();
   }
 
   #rest(away, subject) {
