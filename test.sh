@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
-# Every test there is, on ports and data of their own: what runs here meanwhile is left alone.
+# The tests, on ports and data of their own: what runs here meanwhile is left alone.
 #
-#   ./test.sh                   all of them
-#   ./test.sh db frontend       some; there are: style db backend frontend, and compose, which builds the images with Docker
+#   ./test.sh                   all parts but compose, without the tests marked `slow`: minutes, on two cores
+#   ./test.sh quick             a choice of everything without browser and training, for all day: under a minute
+#   ./test.sh db frontend       some parts; there are: style db backend frontend, and compose, which builds the images with Docker
+#   ./test.sh --slow [PART...]  with the tests marked `slow`; .ci/run runs every part this way, so every test there is
 #
-# The first time installs what training needs, too (torch: several GB). The last line says: N passed, N failed, N skipped.
+# A test marked `slow` covers more of what another one covers already: the same on other data, or for longer. `quick` also leaves out
+# those marked `long`, which take seconds. The first time installs what training needs, too (torch: several GB).
+# The last line says: N passed, N failed, N skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
+WORKERS=2 # processes that share the tests of a part; each has a database of its own
 
 main() {
+    CHOICE='not slow'
+    if [ "${1:-}" = --slow ]; then CHOICE='slow or not slow' && shift; fi
     [ $# -gt 0 ] || set -- style db backend frontend
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
@@ -18,14 +25,15 @@ main() {
     # what serves, without torch, as up.sh installs it: for the tests that start a backend
     SERVE_BIN=$PWD/backend/.venv-serve/bin
     export UV SERVE_BIN
-    unset VIRTUAL_ENV # of the caller: uv would wonder why it is not used
+    export OMP_NUM_THREADS=1          # the workers have the cores; threads of torch would fight for them
+    export PYTHONDONTWRITEBYTECODE='' # else each script that a test starts compiles all of torch's modules anew: 10 s
+    unset VIRTUAL_ENV                 # of the caller: uv would wonder why it is not used
     (cd backend && UV_PROJECT_ENVIRONMENT=.venv-serve "$UV" sync --quiet --no-default-groups)
 
     for part in "$@"; do
         echo
         echo "=== $part"
-        # one that fails does not keep the others from running; the summary knows
-        run "$part" || echo "$part" >>"$RESULTS/failed"
+        run "$part"
     done
     summary
 }
@@ -40,19 +48,32 @@ find_python() {
 
 run() { # PART
     case $1 in
-        style | compose) pytest "$1" backend "../db/tests/test_$1.py" ;;
-        db) pytest db backend ../db/tests --ignore ../db/tests/test_style.py --ignore ../db/tests/test_compose.py ;;
-        backend | frontend) pytest "$1" "$1" ;;
-        *) echo "There is no part $1." && return 1 ;;
+        quick) quick ;;
+        style) WORKERS=0 pytest style backend ../db/tests/test_style.py ;; # one short file: nothing to share out
+        # one after the other: both build images
+        compose) WORKERS=0 pytest compose backend ../db/tests/test_compose.py ../db/tests/test_trainer.py ;;
+        db) pytest db backend ../db/tests --ignore=../db/tests/test_{style,compose,trainer}.py ;;
+        backend) pytest backend backend ;;
+        frontend) pytest frontend frontend --dist worksteal ;; # what its files share is for the whole session
+        *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
     esac
 }
 
-pytest() { # PART PROJECT ARGUMENTS...: in the environment of that project
-    local report=$RESULTS/$1.xml project=$2
+quick() {
+    CHOICE='not slow and not long'
+    pytest db backend ../db/tests/test_style.py ../db/tests/test_local.py ../db/tests/test_init_sql.py
+    pytest backend backend tests/app tests/test_documentation.py
+    pytest frontend frontend --ignore tests/test_browser.py
+}
+
+pytest() { # NAME PROJECT ARGUMENTS...: in the environment of that project
+    local name=$1 project=$2
     shift 2
-    # a test that hangs says where, and ends its part
-    (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$report" \
-        -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@")
+    # a file's tests stay together, since they share what they set up; a test that hangs says where, and is ended
+    (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$RESULTS/$name.xml" -m "$CHOICE" \
+        --numprocesses "$WORKERS" --dist loadscope --no-loadscope-reorder \
+        -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@") ||
+        echo "$name" >>"$RESULTS/failed" # one that fails does not keep the others from running; the summary knows
 }
 
 summary() {

@@ -6,40 +6,60 @@
 #   ./up.sh --status    what runs; exit status 0 when page and API answer
 #   ./up.sh --down      stops it, whichever way it runs; the data stay
 #
-# Once more is always fine: it picks up a changed .env or source, and mends what stopped half-way.
+#   ./up.sh --backup FILE                 writes everything in the database to a new file (pg_dump's custom format)
+#   ./up.sh --restore FILE [--overwrite]  puts it back, all or nothing; without --overwrite into an empty database alone
+#   ./up.sh --psql [ARGUMENTS]            psql on the database, as its owner
+#
+# Once more is always fine: it picks up a changed .env or source, and mends what stopped half-way. With --local, the last
+# three use the programs that come with the local Postgres, even where there is Docker.
 set -euo pipefail
+CALLED_FROM=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# bash 3.2 and the tools of macOS must do; what they cannot is in db/local.py
+# bash 3.2 and the tools of macOS must do; what they cannot is in db/local.py and db/env_file.py
 
 main() {
-    local what=up where='' rebuild=''
-    for option in "$@"; do
-        case $option in
+    local what=up where='' rebuild='' file='' overwrite=''
+    while [ $# -gt 0 ]; do
+        case $1 in
             --local) where=local ;;
             --rebuild) rebuild=yes ;; # what upforce.sh adds
-            --down | --status) what=${option#--} ;;
+            --down | --status) what=${1#--} ;;
+            --backup | --restore)
+                what=${1#--} file=${2:-}
+                [ -n "$file" ] || stop_with "Which file? ./up.sh $1 FILE"
+                case $file in /*) ;; *) file=$CALLED_FROM/$file ;; esac
+                shift
+                ;;
+            --overwrite) overwrite=$1 ;;
+            --psql) what=psql && shift && break ;; # the rest is for psql
             --help | -h) sed -n '2,/^set/{ /^#/s/^# \{0,1\}//p; }' up.sh && exit ;;
-            *) stop_with "Unknown option $option; ./up.sh --help says what there is." ;;
+            *) stop_with "Unknown option $1; ./up.sh --help says what there is." ;;
         esac
+        shift
     done
     find_python
-    [ "$what" != up ] || [ -f .env ] || make_env
+    case $what in status | psql) ;; *) take_turn ;; esac
+    if [ "$what" = up ]; then "$PYTHON" db/env_file.py up; else "$PYTHON" db/env_file.py; fi
     read_env
-    [ "$what" != up ] || [ -n "${DB_PASSWORD:-}" ] || add_password
     case $what in
+        up) up ;;
         down) down ;;
         status) status ;;
-        up)
-            if [ -z "$where" ] && docker_answers; then
-                up_docker "$rebuild"
-            else
-                [ -n "$where" ] || echo "No Docker daemon answers: starting the three services as processes of this machine."
-                up_local "$rebuild"
-            fi
-            say_where
-            ;;
+        backup) backup ;;
+        restore) restore ;;
+        psql) run_psql "$@" ;;
     esac
+}
+
+up() {
+    if [ -z "$where" ] && docker_answers; then
+        up_docker "$rebuild"
+    else
+        [ -n "$where" ] || echo "No Docker daemon answers: starting the three services as processes of this machine."
+        up_local "$rebuild"
+    fi
+    say_where
 }
 
 stop_with() {
@@ -58,21 +78,11 @@ find_python() {
 
 helper() { "$PYTHON" db/local.py "$@"; }
 
-random() { "$PYTHON" -c 'import secrets; print(secrets.token_hex(16))'; }
-
-make_env() {
-    # 077: only the owner may read the secrets. Moved into place when complete, in case of Ctrl-C.
-    (umask 077 && sed -e "s/^POSTGRES_PASSWORD=\$/&$(random)/" -e "s/^DB_PASSWORD=\$/&$(random)/" \
-        -e "s/^ADMIN_TOKEN=\$/&$(random)/" -e "s/^TRAIN_USER=.*/TRAIN_USER=$(id -u):$(id -g)/" .env.example >.env.new)
-    mv .env.new .env
-    echo "Made .env from .env.example, with random database passwords and admin token; only you can read it."
-}
-
-# an .env of an older release has none
-add_password() {
-    printf '\n# What the backend signs in to the database with, as DB_USER (default: digits_app).\nDB_PASSWORD=%s\n' "$(random)" >>.env
-    echo "Added a random DB_PASSWORD to .env: the backend signs in to the database with it."
-    read_env
+# Two that start, stop, back up or restore at once take turns. What they start does not inherit the file (Popen closes it).
+take_turn() {
+    mkdir -p .run
+    exec 9>>.run/turn.lock
+    helper turn 9
 }
 
 read_env() {
@@ -91,7 +101,9 @@ say_where() {
     echo
     echo "Draw a digit   ${PAGE/127.0.0.1/localhost}"
     echo "The API        ${API/127.0.0.1/localhost}/docs"
-    echo "The database   ${DB_HOST:-localhost}:$DB_PORT, user ${POSTGRES_USER:-digits}, database ${POSTGRES_DB:-digits}, password in .env"
+    local host=${DB_HOST:-localhost}
+    [ "$host" != host.docker.internal ] || host=localhost # what containers call this machine
+    echo "The database   $host:$DB_PORT, user ${POSTGRES_USER:-digits}, database ${POSTGRES_DB:-digits}, password in .env"
     echo "Logs           $LOGS"
     echo "To stop        ./up.sh --down"
 }
@@ -103,13 +115,20 @@ docker_answers() { command -v docker >/dev/null && docker version >/dev/null 2>&
 # what only asks or stops works without a password, too
 compose() { POSTGRES_PASSWORD=${POSTGRES_PASSWORD:-unknown} DB_PASSWORD=${DB_PASSWORD:-unknown} docker compose "$@"; }
 
-runs_in_docker() { docker_answers && [ -n "$(compose ps --quiet 2>/dev/null)" ]; }
+# (without .env, the project would be that of any folder with this one's name)
+runs_in_docker() { [ -f .env ] && docker_answers && [ -n "$(compose ps ${1:+"$1"} --quiet 2>/dev/null)" ]; }
 
-# unless it is published there by the container that shall have it
-check_published() { # SERVICE INNER_PORT PORT VARIABLE
+# The ports that the containers do not have yet, as arguments for `helper ports`, and nothing else may have.
+wanted_ports() {
+    wanted_port frontend 8501 FRONTEND_PORT "$FRONTEND_PORT"
+    wanted_port backend 8000 BACKEND_PORT "$BACKEND_PORT"
+    [ -n "$DB_HOST" ] || wanted_port db 5432 DB_PORT "$DB_PORT"
+}
+
+wanted_port() { # SERVICE INNER_PORT VARIABLE PORT
     local now
     now=$(compose port "$1" "$2" 2>/dev/null) || true
-    [ "${now##*:}" = "$3" ] || helper port "$3" "$BIND_ADDRESS" "$4"
+    [ "${now##*:}" = "$4" ] || echo "$3" "$4" "$BIND_ADDRESS"
 }
 
 up_docker() { # REBUILD
@@ -117,29 +136,47 @@ up_docker() { # REBUILD
     case $DB_HOST in
         localhost | 127.0.0.1) stop_with "In a container, DB_HOST=$DB_HOST would be the container itself. This machine is host.docker.internal there." ;;
     esac
-    check_published frontend 8501 "$FRONTEND_PORT" FRONTEND_PORT
-    check_published backend 8000 "$BACKEND_PORT" BACKEND_PORT
-    [ -n "$DB_HOST" ] || check_published db 5432 "$DB_PORT" DB_PORT
+    # shellcheck disable=SC2046 # words, not lines
+    helper ports $(wanted_ports)
     # the users in the containers are others: they must be able to read what a strict umask hides
-    chmod -R a+rX db/init.sql db/migrate.sh db/migrations db/roles.sql backend/models 2>/dev/null || true # (not ours to change: then somebody saw to it)
+    chmod -R a+rX db/*.sql db/*.sh db/migrations backend/models 2>/dev/null || true # (not ours to change: then somebody saw to it)
 
     ! has_data || echo "(What ./up.sh --local stored, in db/data, is a database of its own; here is another.)"
     echo "Building the images; the first time takes a minute or two ..."
     # what fails, fails again, and then says why
     docker compose build --quiet ${1:+--no-cache} 2>/dev/null || docker compose build
+    end_pause
+    local since
+    since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
     if [ -n "$DB_HOST" ]; then
-        # somebody else's database: ours is not needed
-        compose stop db
-        docker compose run --rm --no-deps -T migrate </dev/null &&
-            docker compose up --detach --no-deps ${1:+--force-recreate} backend frontend
+        one_off sh db/migrate.sh </dev/null || stop_with "The database at $DB_HOST cannot be used; what ran before runs on."
+        docker compose up --detach --no-deps ${1:+--force-recreate} backend frontend
     else
         docker compose up --detach ${1:+--force-recreate}
     fi || {
-        docker compose logs --no-color --tail 8
+        docker compose logs --no-color --tail 8 --since "$since" # not what an earlier start said
         stop_with "It did not come up; above is what the services said last. ./up.sh --status shows what runs."
     }
     wait_until_ready
+    [ -z "$DB_HOST" ] || compose stop db # ours, which the switch might still have needed
     LOGS="docker compose logs -f"
+}
+
+# `up` takes a paused container for one that runs; after the pause it counts as unhealthy, unless it starts again
+end_pause() {
+    local paused
+    paused=$(compose ps --services --status paused)
+    [ -n "$paused" ] || return 0
+    # shellcheck disable=SC2086 # one word each
+    echo "Paused until now:" $paused && compose unpause $paused && compose restart $paused
+}
+
+# In a container that ends with the command; in it, the database is where PGHOST and so on say, and db/ has the scripts.
+one_off() { # COMMAND...
+    local terminal=''
+    [ -t 0 ] || terminal=--no-TTY
+    PGPASSWORD=${POSTGRES_PASSWORD:-} docker compose --progress quiet run --rm --env PGPASSWORD --env PSQL_HISTORY=/dev/null \
+        ${DB_HOST:+--no-deps} ${terminal:+"$terminal"} migrate "$@"
 }
 
 # --- without --------------------------------------------------------------------------------------
@@ -152,14 +189,20 @@ up_local() { # REBUILD
     unset VIRTUAL_ENV # of the caller: uv would wonder why it is not used
     set -a            # from here on, what is started sees the settings
     read_env
+    as_this_machine_says
     no_proxy=$REACH,${no_proxy:-} # the page calls the API without detour, whatever proxy the world is reached by
     set +a
     for part in backend frontend; do
         [ -z "$1" ] || rm -rf "$part/.venv-serve" "$part/uv.lock"
         install_packages "$part"
     done
+    # shellcheck disable=SC2046 # words, not lines
+    helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" \
+        $([ -n "$DB_HOST" ] || echo DB_PORT "$DB_PORT" 127.0.0.1)
     embedded "$(if [ -n "$DB_HOST" ]; then echo migrate; else echo start; fi)"
 
+    helper stop frontend >/dev/null
+    helper stop backend >/dev/null
     # no access log: health checks would fill it; LOG_LEVEL=debug logs every request, with its time
     start backend "$BACKEND_PORT" BACKEND_PORT \
         uvicorn app.main:app --host "$BIND_ADDRESS" --port "$BACKEND_PORT" --no-access-log
@@ -178,11 +221,13 @@ install_packages() { # PART
 start() { # PART PORT VARIABLE MODULE ARGUMENTS...
     local part=$1 port=$2 variable=$3
     shift 3
-    helper stop "$part" >/dev/null
-    helper port "$port" "$BIND_ADDRESS" "$variable"
+    helper ports "$variable" "$port" "$BIND_ADDRESS"
     # through Python: the scripts beside it hold the path of a folder that may have been moved since
-    helper start "$part" "$part" "$PWD/$part/.venv-serve/bin/python" -m "$@"
+    helper start "$part" "$port" "$part" "$PWD/$part/.venv-serve/bin/python" -m "$@"
 }
+
+# the same .env serves with Docker and without
+as_this_machine_says() { [ "$DB_HOST" != host.docker.internal ] || DB_HOST=127.0.0.1; }
 
 # --- both -----------------------------------------------------------------------------------------
 
@@ -193,9 +238,56 @@ wait_until_ready() { # [local]: then it is noticed when one of them has ended
 
 has_data() { [ -d db/data ]; } # where there are none, there is no need to ask embedded.py, nor for uv
 
-embedded() { # start, stop, status or migrate
+embedded() { # start, stop, status, migrate or run COMMAND...
     UV=${UV:-$(helper uv)}
-    "$UV" run --quiet --script db/embedded.py "$1"
+    "$UV" run --quiet --script db/embedded.py "$@"
+}
+
+# COMMAND, where psql, pg_dump and pg_restore are at hand and PGHOST and so on say where the database is.
+in_database() { # COMMAND...
+    if [ -z "$where" ]; then one_off "$@"; else embedded run "$@"; fi
+}
+
+# Sets `where` to the way in which the database is reached.
+find_database() {
+    case $DB_HOST in localhost | 127.0.0.1) where=local ;; esac # in a container, that would be the container
+    if [ -z "$where" ] && { runs_locally || ! docker_answers; }; then where=local; fi
+    if [ -n "$DB_HOST" ]; then
+        [ -z "$where" ] || { as_this_machine_says && export DB_HOST; }
+    elif [ -z "$where" ]; then
+        runs_in_docker db || stop_with "The database does not run: ./up.sh starts it."
+    else
+        { has_data && embedded status >/dev/null 2>&1; } || stop_with "The database does not run: ./up.sh --local starts it."
+    fi
+}
+
+backup() {
+    [ ! -e "$file" ] || stop_with "$file exists, and a backup overwrites nothing."
+    find_database
+    umask 077 # it holds what people drew; only the owner may read it
+    PART=$(mktemp "$file.XXXXXX")
+    trap 'rm -f "$PART"' EXIT
+    in_database sh db/backup.sh dump </dev/null >"$PART" || stop_with "There is no backup; above is why."
+    mv -n "$PART" "$file" || true # some complain where it exists, some do not
+    [ ! -e "$PART" ] || stop_with "$file exists by now, and a backup overwrites nothing."
+    echo "Everything in the database is in $file ($(du -h "$file" | cut -f 1 | tr -d ' ')). Keep .env, too: it holds the secrets."
+}
+
+restore() {
+    [ -r "$file" ] || stop_with "There is no file $file that can be read."
+    find_database
+    # the file is read twice: what cannot be restored is refused before anything is touched
+    {
+        in_database sh db/backup.sh check <"$file" &&
+            in_database sh db/backup.sh restore ${overwrite:+"$overwrite"} <"$file"
+    } || stop_with "Nothing was restored; the database is as it was."
+    in_database sh db/migrate.sh </dev/null
+    echo "Backends that run serve what was restored within seconds, without a restart."
+}
+
+run_psql() {
+    find_database
+    in_database psql "$@"
 }
 
 status() {
@@ -215,7 +307,7 @@ down() {
     helper stop frontend
     helper stop backend
     ! has_data || embedded stop
-    if docker_answers && [ -n "$(compose ps --all --quiet 2>/dev/null)" ]; then compose down; fi
+    if [ -f .env ] && docker_answers && [ -n "$(compose ps --all --quiet 2>/dev/null)" ]; then compose down; fi
 }
 
 main "$@"

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from app.recognizer import Recognizer
-from training import plots, samples
+from training import cli, plots, samples
 from training.data import NO_DIGIT, Digits, mnist_directory
 from training.evaluation import as_text, report
 
@@ -117,18 +117,18 @@ def _percent(share: float | None) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-path", type=Path, nargs="+", default=[Path("models/default")],
+    parser.add_argument("--model-path", type=cli.existing, nargs="+", default=[Path("models/default")],
                         help="folder of model and card; of several, the first is reported on in full")  # fmt: skip
-    parser.add_argument("--data", type=Path, nargs="+", default=[],
+    parser.add_argument("--data", type=cli.existing, nargs="+", default=[],
                         help="folders of pictures or UNIPEN files; without them MNIST's test set")  # fmt: skip
     parser.add_argument("--letters", action="store_true", help="of UNIPEN files also the letters unlike any digit")
     parser.add_argument("--record", metavar="NAME", help="also write the figures into the card, under this name")
     parser.add_argument("--output", type=Path, default=Path("plots/evaluation"), help="folder for the report")
-    parser.add_argument("--test-samples", type=int, default=8, help="random predictions to show")
-    parser.add_argument("--mistakes", type=int, default=32, help="mistakes to show")
-    parser.add_argument("--seed", type=int, default=0, help="which random predictions")
+    parser.add_argument("--test-samples", type=cli.whole(0), default=8, help="random predictions to show")
+    parser.add_argument("--mistakes", type=cli.whole(0), default=32, help="mistakes to show")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="which random predictions")
     args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
+    cli.make_folder(args.output)
     return args
 
 
@@ -136,8 +136,11 @@ def gather(data: list[Path], letters: bool) -> Digits:
     if not data:
         return samples.from_mnist(mnist_directory())
     parts = [samples.from_folder(d) if d.is_dir() else samples.from_unipen(d, letters=letters) for d in data]
-    return reduce(operator.add, parts)
+    digits = reduce(operator.add, parts)
+    if (digits.labels == NO_DIGIT).all():
+        raise cli.Unusable("There are letters alone, and no digit to report on")
+    return digits
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

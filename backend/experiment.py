@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from training import export, plots
+from training import cli, export, plots
 from training.architectures import ARCHITECTURES
 from training.augmentation import AUGMENTATIONS
 from training.config import Config
@@ -34,7 +34,10 @@ from training.strokes import make_digits
 
 # MLflow reports its use to its makers unless it is told not to before it is loaded
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-import mlflow
+try:
+    import mlflow
+except ModuleNotFoundError as e:
+    raise SystemExit("MLflow is missing: uv run --group experiment python experiment.py installs it.") from e
 
 log = logging.getLogger("experiment")
 EXPERIMENT = "digit-recogniser"
@@ -60,12 +63,12 @@ def main() -> None:
     args = parse_arguments()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     log.setLevel(logging.INFO)
-    open_store(args.store)
+    results = read_results(args.output) if args.add else []
     train, validation = split(load_mnist(mnist_directory(), train=True), args.held_out)
     drawn, drawn_validation = make_digits(args.strokes, seed=0), make_digits(args.held_out, seed=1)
 
     grid = list(itertools.product(args.architectures, args.augmentations, args.seeds))
-    results = read_results(args.output) if args.add else []
+    open_store(args.store)
     for number, (architecture, augmentation, seed) in enumerate(grid, 1):
         with mlflow.start_run(run_name=f"{architecture}, {augmentation}, seed {seed}"):
             config = Config(
@@ -82,13 +85,15 @@ def main() -> None:
 
 
 def read_results(folder: Path) -> list[Result]:
-    """Those of earlier runs."""
+    """Those of earlier runs. Raises Unusable where the file is another's or damaged."""
     file = folder / "experiment.json"
-    return [Result(**row) for row in json.loads(file.read_text())] if file.exists() else []
+    try:
+        return [Result(**row) for row in json.loads(file.read_text())] if file.exists() else []
+    except (ValueError, TypeError) as e:
+        raise cli.Unusable(f"{file} is no table of experiment.py; without --add it is written anew") from e
 
 
 def write_results(results: list[Result], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "experiment.json").write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
     (folder / "experiment.md").write_text("\n".join(as_table(results)) + "\n")
     points = [(f"{r.architecture}, {r.augmentation}", r.milliseconds, r.strokes) for r in results]
@@ -97,7 +102,6 @@ def write_results(results: list[Result], folder: Path) -> None:
 
 def open_store(folder: Path) -> None:
     """MLflow's own store, runs and files together in one folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     if not mlflow.get_experiment_by_name(EXPERIMENT):
         mlflow.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").absolute().as_uri())
@@ -171,19 +175,25 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=["broad", "lenet"])
     parser.add_argument("--augmentations", nargs="+", choices=AUGMENTATIONS, default=["ours", "rotation-12"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--strokes", type=int, default=20_000, help="digits made by training/strokes.py to train on")
+    parser.add_argument("--seeds", nargs="+", type=cli.seed, default=[0])
+    parser.add_argument("--epochs", type=cli.whole(1), default=3)
+    parser.add_argument(
+        "--strokes", type=cli.whole(0), default=20_000, help="digits made by training/strokes.py to train on"
+    )
     parser.add_argument("--add", action="store_true", help="to the table of earlier runs in --output")
     parser.add_argument("--all", action="store_true", help="all architectures, all augmentations, three seeds")
-    parser.add_argument("--held-out", type=int, default=5000, help="MNIST pictures, and as many strokes, to compare on")
+    parser.add_argument(
+        "--held-out", type=cli.whole(1), default=5000, help="MNIST pictures, and as many strokes, to compare on"
+    )
     parser.add_argument("--store", type=Path, default=Path("mlruns"), help="folder where MLflow keeps its runs")
     parser.add_argument("--output", type=Path, default=Path("plots/experiment"), help="folder for table and plot")
     args = parser.parse_args()
+    cli.make_folder(args.store)
+    cli.make_folder(args.output)
     if args.all:
         args.architectures, args.augmentations, args.seeds = list(ARCHITECTURES), list(AUGMENTATIONS), [0, 1, 2]
     return args
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main, stopped="Stopped. The runs that finished are in the table; --add goes on with it.")

@@ -13,7 +13,6 @@ import argparse
 import itertools
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import requests
@@ -21,6 +20,8 @@ from tqdm import tqdm
 
 from app.config import get_settings
 from app.imaging import to_png
+from training import cli
+from training.settings import Settings
 from training.unipen import Sample, draw_strokes, read_unipen
 
 PENS = (8, 18, 28)  # pixels on a canvas of 280: measured with each, submitted with one of them by lot
@@ -31,13 +32,13 @@ AT_ONCE = 200  # submissions approved by one call
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["submit", "measure"])
-    parser.add_argument("file", type=Path, help="a UNIPEN file that names its writers")
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("file", type=cli.existing, help="a UNIPEN file that names its writers")
+    parser.add_argument("--url", default=_backend(), help="%(default)s unless told otherwise")
     parser.add_argument(
-        "--learn-from", type=int, default=20, metavar="N", help="writers who submit; the rest are measured"
+        "--learn-from", type=cli.whole(0), default=20, metavar="N", help="writers who submit; the rest are measured"
     )
-    parser.add_argument("--wrong-labels", type=float, default=0.0, metavar="SHARE", help="of what is submitted")
-    parser.add_argument("--seed", type=int, default=0, help="for pens, sizes and which labels are wrong")
+    parser.add_argument("--wrong-labels", type=cli.share, default=0.0, metavar="SHARE", help="of what is submitted")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="for pens, sizes and which labels are wrong")
     args = parser.parse_args()
     submitting, measured = by_writer(read_unipen(args.file), args.learn_from)
     rng = np.random.default_rng(args.seed)
@@ -47,8 +48,10 @@ def main() -> None:
             submit(session, args.url, submitting, args.wrong_labels, rng)
         else:
             measure(session, args.url, measured, rng)
+    except requests.ConnectionError as e:
+        raise cli.Unusable(f"Nothing answers at {args.url}: ./up.sh starts the server, --url names another") from e
     except requests.RequestException as e:
-        raise SystemExit(f"{args.url}: {e}") from e
+        raise cli.Unusable(f"{args.url}: {cli.one_line(e)}") from e
 
 
 def by_writer(samples: list[Sample], first: int) -> tuple[list[Sample], list[Sample]]:
@@ -56,7 +59,7 @@ def by_writer(samples: list[Sample], first: int) -> tuple[list[Sample], list[Sam
     digits = [sample for sample in samples if sample.label.isdigit()]
     writers = list(dict.fromkeys(sample.writer for sample in digits))
     if len(writers) <= first:
-        raise SystemExit(f"The file has {len(writers)} writers: too few, if {first} of them submit")
+        raise cli.Unusable(f"The file has {len(writers)} writers: too few, if {first} of them submit")
     chosen = set(writers[:first])
     return [s for s in digits if s.writer in chosen], [s for s in digits if s.writer not in chosen]
 
@@ -65,7 +68,7 @@ def submit(session: requests.Session, url: str, samples: list[Sample], wrong: fl
     """Each digit once, with its label or, for a share of them, with another; then all are approved."""
     token = get_settings().admin_token
     if token is None:
-        raise SystemExit("ADMIN_TOKEN is not set: nobody could approve what is submitted")
+        raise cli.Unusable("ADMIN_TOKEN is not set: nobody could approve what is submitted")
     ids, lies = [], 0
     for sample in tqdm(samples, desc="submitting", unit="sketch", disable=None):
         label = int(sample.label)
@@ -99,10 +102,16 @@ def measure(session: requests.Session, url: str, samples: list[Sample], rng: np.
     print(f"{np.mean(right):.2%} of {len(right)} drawings read right by {names}")
 
 
+def _backend() -> str:
+    """The one that up.sh or Compose started."""
+    settings = Settings()
+    return settings.backend_url or f"http://127.0.0.1:{settings.backend_port}"
+
+
 def _batches(ids: list[str]) -> Iterator[list[str]]:
     rest = iter(ids)
     return iter(lambda: list(itertools.islice(rest, AT_ONCE)), [])
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

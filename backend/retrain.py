@@ -15,6 +15,8 @@ import asyncio
 import io
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,14 +29,15 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from app import promotion, store
 from app.config import get_settings
-from app.errors import AppError
+from app.errors import ModelRefused
 from app.recognizer import Recognizer
 from app.schemas import Status
-from training import export, sketches
+from training import cli, export, sketches
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
 from training.data import Digits, as_input, load_mnist, mnist_directory, split
+from training.distillation import DAMAGED
 from training.evaluation import report
 from training.gate import Pair, Verdict, judge
 from training.loop import fit, predict
@@ -70,13 +73,10 @@ def main() -> None:
     handlers = [logging.StreamHandler(), logging.FileHandler(args.model_path / "retrain.log")]
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", handlers=handlers)
     log.setLevel(logging.INFO)
-    try:
-        champion, drawn_by_people = asyncio.run(read_database(args.all_labelled))
-    except (AppError, psycopg.Error, RuntimeError) as e:
-        raise SystemExit(f"There is nothing to start from: {e}") from e
+    champion, drawn_by_people = asyncio.run(read_database(args.all_labelled))
     log.info("champion %s; sketches: %s", champion.model.version, drawn_by_people.counts)
     if not len(drawn_by_people.train):
-        raise SystemExit("There is no sketch to learn from. Approve some in the Gallery, or use --all-labelled.")
+        raise cli.Unusable("There is no sketch to learn from. Approve some in the Gallery, or use --all-labelled.")
 
     mnist, mnist_held_out = split(load_mnist(args.data, train=True), config.held_out)
     replay, validation = make_drawn(config.strokes, config.others, config.seed, share=0.1)
@@ -101,21 +101,35 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     add_options(parser, CONFIG)
     parser.add_argument("--all-labelled", action="store_true", help="also sketches that nobody has reviewed yet")
     parser.add_argument("--promote", action="store_true", help="let it serve, if the gate passes it")
-    parser.add_argument("--judged-on", type=int, default=5000, help="drawn digits that candidate and champion read")
+    parser.add_argument(
+        "--judged-on", type=cli.whole(1), default=5000, help="drawn digits that candidate and champion read"
+    )
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
     if config.lessons:
         parser.error("lessons are for train.py: here people's labels teach")
-    args.model_path.mkdir(parents=True, exist_ok=True)
+    cli.make_folder(args.model_path)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args
 
 
+@asynccontextmanager
+async def connect() -> AsyncIterator[psycopg.AsyncConnection]:
+    """To the database. Raises Unusable, with the reason, where that or what is done with it fails."""
+    try:
+        async with await psycopg.AsyncConnection.connect(get_settings().conninfo, connect_timeout=10) as connection:
+            yield connection
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as e:
+        raise cli.Unusable("The database is not set up for this version: ./up.sh brings it up to date.") from e
+    except psycopg.Error as e:
+        raise cli.Unusable(f"The database cannot be used: {cli.one_line(e)}") from e
+
+
 async def read_database(all_labelled: bool) -> tuple[Champion, Sketches]:
-    """Raises psycopg.Error where the database is away, ModelRefused, or RuntimeError where no weights are known."""
+    """Raises Unusable where the database cannot be used or no weights are known, or ModelFileError."""
     statuses: list[Status] = ["approved", "pending"] if all_labelled else ["approved"]
-    async with await psycopg.AsyncConnection.connect(get_settings().conninfo) as connection:
+    async with connect() as connection:
         newest = await store.find_newest_promotion(connection)
         champion = await _promoted(connection, newest.model) if newest else _shipped()
         return champion, await sketches.load(connection, statuses)
@@ -124,15 +138,18 @@ async def read_database(all_labelled: bool) -> tuple[Champion, Sketches]:
 async def _promoted(connection: psycopg.AsyncConnection, version: str) -> Champion:
     stored, weights = await store.find_model(connection, version), await store.find_weights(connection, version)
     if stored is None or weights is None:
-        raise RuntimeError(f"The weights of {version} are not in the database.")
-    return Champion(promotion.revive(stored), weights)
+        raise cli.Unusable(f"The weights of {version} are not in the database: there is nothing to start from.")
+    try:
+        return Champion(promotion.revive(stored), weights)
+    except ModelRefused as e:
+        raise cli.Unusable(f"The model that serves, {version}, cannot be used: {e}") from e
 
 
 def _shipped() -> Champion:
     path = get_settings().model_file
     weights = path.with_name("model.pt")
     if not weights.exists():
-        raise RuntimeError(f"{weights} is not there.")
+        raise cli.Unusable(f"{weights} is not there: there is nothing to start from.")
     return Champion(Recognizer.load(path), weights.read_bytes())
 
 
@@ -141,7 +158,10 @@ def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, v
     """(network, its calibration, the epoch that was kept)."""
     torch.manual_seed(config.seed)
     model = ARCHITECTURES[champion.model.card["architecture"]]().to(memory_format=torch.channels_last)
-    model.load_state_dict(torch.load(io.BytesIO(champion.weights), map_location="cpu", weights_only=True))
+    try:
+        model.load_state_dict(torch.load(io.BytesIO(champion.weights), map_location="cpu", weights_only=True))
+    except DAMAGED as e:
+        raise cli.Unusable(f"The weights of {champion.model.version} are damaged, or not its own.") from e
     # as many of what was known as of what is new, or more, however many people drew
     per_epoch = max(config.drawn_per_epoch, len(people.train) // 2)
     times = max(1, min(REPEATS, per_epoch // (2 * len(people.train))))
@@ -187,7 +207,7 @@ async def publish(folder: Path, candidate: Recognizer, verdict: Verdict, promote
     card = json.loads((folder / "card.json").read_text())
     new = store.NewModel(candidate.version, (folder / "model.onnx").read_bytes(), (folder / "model.pt").read_bytes(),
                          bytes.fromhex(card["sha256"]), card, verdict.as_dict())  # fmt: skip
-    async with await psycopg.AsyncConnection.connect(get_settings().conninfo) as connection:
+    async with connect() as connection:
         await store.insert_model(connection, new)
         if promote and verdict.passed:
             shipped = Recognizer.load(get_settings().model_file).version
@@ -197,4 +217,4 @@ async def publish(folder: Path, candidate: Recognizer, verdict: Verdict, promote
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main, stopped="Stopped. The same command goes on after the last finished epoch.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from training import cli
 from training.augmentation import AUGMENTATIONS
 from training.config import Config, has_bfloat16
 from training.data import load_mnist, mnist_directory, split
@@ -44,24 +45,24 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--teachers", type=Path, nargs="+", default=sorted(TEACHERS.glob("*/")), metavar="FOLDER",
                         help=f"that train.py wrote; all those in {TEACHERS} unless told otherwise")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("models/lessons.pt"), help="the lessons' file")
-    parser.add_argument("--copies", type=int, default=7, help="changed copies of each picture, beside itself")
+    parser.add_argument("--copies", type=cli.whole(1), default=7, help="changed copies of each picture, beside itself")
     parser.add_argument("--views", type=int, choices=range(1, len(VIEWS) + 1), default=3,
                         help="slightly changed views of an unchanged picture; the answer is their mean")  # fmt: skip
     parser.add_argument("--augmentation", choices=list(AUGMENTATIONS), default="ours", help="how copies are changed")
-    parser.add_argument("--held-out", type=int, default=Config.held_out, help="of the 60,000, for validation")
+    parser.add_argument("--held-out", type=cli.whole(1), default=Config.held_out, help="of the 60,000, for validation")
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
-    parser.add_argument("--seed", type=int, default=0, help="of the copies' changes")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="of the copies' changes")
     parser.add_argument("--no-cuda", action="store_true", help="label on the CPU even where there is a GPU")
     args = parser.parse_args()
-    if args.copies < 1:
-        parser.error(f"--copies must be 1 or more, not {args.copies}")
     if not args.teachers:
         parser.error(f"there are no teachers in {TEACHERS}: name some with --teachers")
     if missing := [str(f) for f in args.teachers if not (f / "card.json").exists()]:
         parser.error(f"no card.json in {', '.join(missing)}: a teacher is a folder that train.py wrote")
-    args.output.parent.mkdir(parents=True, exist_ok=True)
+    if args.output.is_dir():
+        parser.error(f"--output names the lessons' file, and {args.output} is a folder")
+    cli.make_folder(args.output.parent)
     return args
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

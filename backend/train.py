@@ -24,14 +24,15 @@ import torch
 import torch.nn.functional as F
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from training import export, plots
+from training import cli, export, plots
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
-from training.data import Digits, Settings, load_mnist, mnist_directory, split
+from training.data import Digits, load_mnist, mnist_directory, split
 from training.distillation import load_lessons
 from training.evaluation import as_text, report
 from training.loop import accuracy, fit, predict
+from training.settings import Settings
 from training.strokes import make_drawn
 
 log = logging.getLogger("train")
@@ -45,10 +46,7 @@ def main() -> None:
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
     train, held_out = split(load_mnist(args.data, train=True), config.held_out)
-    try:
-        lessons = load_lessons(Path(config.lessons), len(train)) if config.lessons else None
-    except (OSError, ValueError) as e:
-        raise SystemExit(f"No lessons: {e}") from e
+    lessons = load_lessons(Path(config.lessons), len(train)) if config.lessons else None
     log.info("drawing %d digits and %d other things", config.strokes, config.others)
     drawn, held_out_drawn = make_drawn(config.strokes, config.others, config.seed, share=len(held_out) / len(train))
     validation = held_out + held_out_drawn
@@ -105,8 +103,8 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--plots", type=Path, default=Path("plots/default"), help="folder for plots and test report")
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")
     config, args = from_options(parser, Config())
-    args.plots.mkdir(parents=True, exist_ok=True)
-    args.model_path.mkdir(parents=True, exist_ok=True)
+    cli.make_folder(args.plots)
+    cli.make_folder(args.model_path)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args
 
@@ -131,4 +129,4 @@ def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main, stopped="Stopped. The same command goes on after the last finished epoch.")

@@ -12,6 +12,7 @@
     uv run --script db/embedded.py status
     uv run --script db/embedded.py stop
     uv run --script db/embedded.py migrate    # only the tables; also of somebody else's Postgres, at DB_HOST
+    uv run --script db/embedded.py run psql   # any program, which finds that database, psql and pg_dump
 
 All that it keeps lies in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
 DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. Twice is as good as once. Nothing
@@ -263,9 +264,9 @@ def programs() -> Path:
     return copy / WHEEL.name / INSTALLATION / "bin"
 
 
-def migrate(settings: Settings) -> None:
-    """Makes the tables, or brings them up to date, and says what changed. Raises CannotError."""
-    environment = os.environ | {
+def environment(settings: Settings) -> dict[str, str]:
+    """In which psql, pg_dump and the scripts beside this file find Postgres' programs and the database."""
+    return os.environ | {
         "PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}",
         "PGHOST": settings.host,
         "PGPORT": str(settings.port),
@@ -275,7 +276,11 @@ def migrate(settings: Settings) -> None:
         "DB_USER": settings.app_user,
         "DB_PASSWORD": settings.app_password,
     }
-    done = subprocess.run(["sh", HERE / "migrate.sh"], env=environment, text=True, capture_output=True)
+
+
+def migrate(settings: Settings) -> None:
+    """Makes the tables, or brings them up to date, and says what changed. Raises CannotError."""
+    done = subprocess.run(["sh", HERE / "migrate.sh"], env=environment(settings), text=True, capture_output=True)
     print(done.stdout, end="")
     if done.returncode:
         raise CannotError(done.stderr.strip())
@@ -283,8 +288,11 @@ def migrate(settings: Settings) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["start", "stop", "status", "migrate"])
-    parser.add_argument("--data", type=Path, default=HERE / "data", metavar="DIR", help="where the data lie")
+    commands = parser.add_subparsers(dest="what", required=True)
+    for what in ("start", "stop", "status", "migrate", "run"):
+        command = commands.add_parser(what)
+        command.add_argument("--data", type=Path, default=HERE / "data", metavar="DIR", help="where the data lie")
+    command.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     postgres = Postgres(arguments.data.resolve())
     match arguments.what:
@@ -300,6 +308,8 @@ def main() -> None:
             print(f"Postgres is running on 127.0.0.1:{postgres.port} (pid {postgres.pid}).")
         case "migrate":
             migrate(Settings.read())
+        case "run":
+            os.execvpe(arguments.command[0], arguments.command, environment(Settings.read()))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
     python3 db/local.py uv                                # the path of uv, which is installed into .cache if need be
     python3 db/local.py env                               # .env as lines for `eval`; what is set already wins
-    python3 db/local.py port NUMBER HOST VARIABLE         # complains when it cannot be had
-    python3 db/local.py start NAME FOLDER COMMAND...      # in the background
+    python3 db/local.py turn FD                           # waits until no other up.sh is at work here
+    python3 db/local.py ports [VARIABLE NUMBER HOST]...   # complains about all that others have taken
+    python3 db/local.py start NAME PORT FOLDER COMMAND... # in the background; PORT is the one it listens on
     python3 db/local.py stop NAME
     python3 db/local.py status NAME                       # its pid; or exit status 1
     python3 db/local.py answers URL                       # complains when it does not, or not with 200
     python3 db/local.py wait URL [NAME]                   # until URL answers 200, or the program NAME has ended
 
 A pid alone may belong to somebody else by now. So a program started here inherits a locked file, .run/NAME.pid: as long
-as the lock holds, the program lives and the pid in the file is its own.
+as the lock holds, the program lives and the pid in the file is its own. What it writes goes through
+log_pump.py into .run/NAME.log.
 """
 
 import contextlib
@@ -29,6 +31,7 @@ import urllib.error
 import urllib.request
 import venv
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ROOT / ".run"
@@ -75,7 +78,7 @@ def running(pid_file: Path) -> int | None:
 def launch(command: list[str], pid_file: Path, log: Path, **how) -> None:
     """Starts `command` in a session of its own, so that closing the terminal or Ctrl-C does not reach it."""
     pid_file.parent.mkdir(parents=True, exist_ok=True)
-    with open(pid_file, "a+") as lock, open(log, "a") as output:
+    with open(pid_file, "a+") as lock, _pump_to(log) as output:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         process = subprocess.Popen(
             command,
@@ -90,6 +93,16 @@ def launch(command: list[str], pid_file: Path, log: Path, **how) -> None:
         lock.write(str(process.pid))
 
 
+def _pump_to(log: Path) -> BinaryIO:
+    """A pipe into a process that writes `log`, and ends when nobody holds the other end any more."""
+    log.touch()  # where it cannot be written, that is said now
+    pump = [sys.executable, str(ROOT / "db" / "log_pump.py"), str(log)]
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(
+        pump, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True, cwd="/"
+    ).stdin
+
+
 def end(pid_file: Path, how: signal.Signals = signal.SIGTERM, patience_s: float = 20) -> bool:
     """Asks the program to end and waits for it; whether there was one."""
     pid = running(pid_file)
@@ -100,9 +113,12 @@ def end(pid_file: Path, how: signal.Signals = signal.SIGTERM, patience_s: float 
     deadline = time.monotonic() + patience_s
     while running(pid_file):
         if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             deadline += patience_s
         time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):  # helpers that it left behind
+        os.killpg(pid, signal.SIGKILL)
     return True
 
 
@@ -122,8 +138,49 @@ def port_trouble(port: int, host: str = "127.0.0.1") -> str | None:
     return None
 
 
+def own_ports() -> set[int]:
+    """Those that what runs here listens on."""
+    found = set()
+    for name in ("backend", "frontend"):
+        if running(RUN / f"{name}.pid") and (file := RUN / f"{name}.port").exists():
+            found.add(int(file.read_text()))
+    data = ROOT / "db" / "data"
+    if running(data / "postgres.pid"):
+        with contextlib.suppress(OSError):
+            # Postgres writes it into the fourth line of this file
+            found.add(int((data / "cluster" / "postmaster.pid").read_text().splitlines()[3]))
+    return found
+
+
+def port_complaints(*wanted: str) -> list[str]:
+    """What is wrong with these ports, each given as variable, number and host: a sentence each."""
+    complaints, seen = [], {}
+    own = own_ports()
+    for variable, number, host in zip(*[iter(wanted)] * 3, strict=True):
+        if not (number.isdecimal() and 0 < int(number) < 65536):
+            complaints.append(f"{variable} in .env is not a port: {number}")
+        elif other := seen.get(number):
+            complaints.append(f"{variable} and {other} in .env are the same port, {number}: set one to another.")
+        elif int(number) not in own and (trouble := port_trouble(int(number), host)):
+            complaints.append(f"Port {number} is taken ({trouble}): set {variable} in .env to another one.")
+        seen[number] = variable
+    return complaints
+
+
+def take_turn(lock: int) -> None:
+    """Waits for the lock on this open file, which its owner, up.sh, then holds until it ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Another up.sh is at work in this folder; waiting until it is done ...", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+    """Its last lines, also when a new file has just begun."""
+    files = (log.with_name(log.name + ".1"), log)
+    text = "".join(file.read_text(errors="replace") for file in files if file.exists())
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def complaint(url: str) -> str | None:
@@ -143,6 +200,7 @@ def wait(url: str, name: str = "") -> None:
     deadline = time.monotonic() + PATIENCE_S
     while said := complaint(url):
         if name and not running(RUN / f"{name}.pid"):
+            time.sleep(0.5)  # its last words are on their way to the log
             sys.exit(f"The {name} has stopped. The end of {log}:\n{tail(log)}")
         if time.monotonic() > deadline:
             sys.exit(f"Not ready after {PATIENCE_S} seconds: {url} says: {said}")
@@ -176,18 +234,21 @@ def main(what: str, *given: str) -> None:
             for name in (*read_env(ROOT / ".env"), *SECRETS):
                 if name in every:
                     print(f"{name}={shlex.quote(every[name])}")
-        case "start", (name, folder, *command):
+        case "turn", (lock,):
+            take_turn(int(lock))
+        case "start", (name, port, folder, *command):
             end(RUN / f"{name}.pid")
             launch(command, RUN / f"{name}.pid", RUN / f"{name}.log", cwd=folder)
+            (RUN / f"{name}.port").write_text(port)
         case "stop", (name,):
             print(f"{name}: stopped" if end(RUN / f"{name}.pid") else f"{name}: was not running")
         case "status", (name,):
             pid = running(RUN / f"{name}.pid")
             print(f"{name}: " + (f"running (pid {pid}), log in .run/{name}.log" if pid else "not running"))
             sys.exit(0 if pid else 1)
-        case "port", (number, host, variable):
-            if trouble := port_trouble(int(number), host):
-                sys.exit(f"Port {number} is not to be had ({trouble}): set {variable} in .env to another one.")
+        case "ports", wanted:
+            if complaints := port_complaints(*wanted):
+                sys.exit("\n".join(complaints))
         case "answers", (url,):
             if said := complaint(url):
                 sys.exit(f"{url} is not well: {said}")

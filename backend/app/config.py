@@ -8,6 +8,8 @@ from psycopg.conninfo import make_conninfo
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.logs import LogFormat
+
 BACKEND = Path(__file__).resolve().parent.parent
 
 
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     model_path: Path = Path("models/default/model.onnx")
     prediction_days: int = Field(90, ge=1)  # how long the log of answers is kept
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = "text"
 
     @model_validator(mode="after")
     def _read_secrets(self) -> Self:

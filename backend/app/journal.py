@@ -43,7 +43,6 @@ class Journal:
         self._wake = asyncio.Event()
         self._stopping = False
         self._clean_at = time.monotonic()
-        self._referenced: set[str] = set()  # models whose first answers have been counted
 
     def record(self, answer: Prediction | Submission, milliseconds: float) -> None:
         """Never waits, never fails."""
@@ -100,14 +99,17 @@ class Journal:
             except psycopg.Error:  # what the table refuses now, it would refuse again
                 DROPPED.inc(len(batch))
                 raise
-            await self._refer(pool, {row.model for row in batch} - self._referenced)
+            await self._refer(pool, {row.model for row in batch})
 
     async def _refer(self, pool: AsyncConnectionPool, models: set[str]) -> None:
-        """Counts the first answers of those models that have enough of them by now."""
+        """Counts the first answers of those models that have enough of them by now, where that was not done.
+
+        The database is asked each time: what holds for one may not hold for the one that takes its place.
+        """
         for model in models:
             async with connect(pool) as connection:
-                if await store.fill_reference(connection, model, REFERENCE):
-                    self._referenced.add(model)
+                if await store.find_reference(connection, model) is None:
+                    await store.fill_reference(connection, model, REFERENCE)
 
     async def _clean(self, pool: AsyncConnectionPool) -> None:
         """Deletes some that are too old; when none is left, rests for an hour."""

@@ -11,6 +11,7 @@ import numpy as np
 import psycopg
 from anyio import to_thread
 from fastapi import Depends, Request
+from prometheus_client import Gauge
 from psycopg_pool import AsyncConnectionPool
 
 from app import promotion, store
@@ -28,6 +29,9 @@ FIRST_LOOK_S = 1.0  # that the start waits for the database at most
 AFTER_TROUBLE_S = 60.0  # between two complaints about what nobody foresaw
 
 
+REFUSED = Gauge("model_refused", "Whether the model that was promoted last is refused, and another serves: 1 or 0")
+
+
 class Registry:
     """The model that serves is `current`; a request keeps the one it began with when another takes its place."""
 
@@ -37,7 +41,7 @@ class Registry:
         self._shipped = Recognizer.load(settings.model_file)
         self._shipped.read(np.zeros((SIDE, SIDE), np.float32))  # the first answer takes longest
         self.current = self._shipped
-        self._followed: int | None = None  # the promotion that was acted upon last
+        self._followed: Promotion | None = None  # that was acted upon last
         self._refusal = ""
         self._turn = asyncio.Lock()
 
@@ -65,7 +69,7 @@ class Registry:
                 new, model = await promotion.promote(connection, version, self._shipped.version, reason, overrule)
             # not before it is committed
             log.info("promotion %d: %s, overruled: %s, reason: %r", new.id, version, new.overruled, reason)
-            self._serve(new.id, model)
+            self._serve(new, model)
         return new
 
     async def _look_at_once(self) -> None:
@@ -78,17 +82,14 @@ class Registry:
                 await self._look(connection)
 
     async def _follow(self, pool: AsyncConnectionPool) -> None:
-        registered = False
         while True:
             pause = POLL_S
             try:
                 async with connect(pool) as connection:
                     await self._look(connection)
-                    if not registered:
-                        await self._register(connection)
-                        registered = True
+                    await self._register(connection)
             except DatabaseUnavailable:
-                registered = False  # what comes back may be another database
+                pass  # it may come back
             except Exception:  # a bug or a missing right; the answers must go on, and so must this
                 log.exception("Promotions cannot be followed; the next try is in a minute.")
                 pause = AFTER_TROUBLE_S
@@ -100,15 +101,16 @@ class Registry:
             newest = await store.find_newest_promotion(connection)
             if newest is None:
                 self._serve(None, self._shipped)
-            elif newest.id != self._followed:
+            elif newest != self._followed:  # not by its id alone: another database may have taken this one's place
                 await self._act_upon(newest, connection)
 
     async def _act_upon(self, newest: Promotion, connection: psycopg.AsyncConnection) -> None:
         known = {model.version: model for model in (self._shipped, self.current)}
         try:
-            self._serve(newest.id, known.get(newest.model) or await self._load(newest.model, connection))
+            self._serve(newest, known.get(newest.model) or await self._load(newest.model, connection))
         except ModelRefused as e:
-            self._followed = newest.id  # it is tried again when another promotion comes
+            self._followed = newest  # it is tried again when another promotion comes
+            REFUSED.set(1)
             self._refusal = f"; {newest.model} was promoted, but is refused: {e}"
             log.error("%s%s %s", self.current.version, self._refusal, e.__cause__ or "")
 
@@ -118,10 +120,11 @@ class Registry:
             raise ModelRefused("It is not in the database.")
         return await to_thread.run_sync(promotion.revive, stored)
 
-    def _serve(self, followed: int | None, model: Recognizer) -> None:
+    def _serve(self, followed: Promotion | None, model: Recognizer) -> None:
         if model is not self.current:
             log.info("serving %s in place of %s", model.version, self.current.version)
         self.current, self._followed, self._refusal = model, followed, ""
+        REFUSED.set(0)
 
     async def _register(self, connection: psycopg.AsyncConnection) -> None:
         """The model in the image, so that it can be promoted again."""

@@ -1,5 +1,6 @@
 """All SQL, one function a query."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -566,37 +567,32 @@ async def delete_old_predictions(connection: AsyncConnection, days: int, limit: 
     return cursor.rowcount
 
 
-async def fill_reference(connection: AsyncConnection, model: str, first: int) -> bool:
-    """Counts a model's first answers by tenths of confidence, if that was not done. Whether it is done now."""
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            """
-            WITH answers AS (
-                SELECT id, least(floor(confidence * 10), 9)::int AS bin
-                FROM predictions
-                WHERE model = %(model)s
-                ORDER BY id
-                LIMIT %(first)s
-            ), bins AS (
-                SELECT array_agg(answers ORDER BY bin) AS counts
-                FROM (
-                    SELECT bin, count(id)::int AS answers
-                    FROM generate_series(0, 9) AS bin
-                    LEFT JOIN answers USING (bin)
-                    GROUP BY bin
-                ) AS counted
-            )
-            UPDATE models
-            SET reference = bins.counts, reference_end = (SELECT max(id) FROM answers)
-            FROM bins
-            WHERE version = %(model)s AND reference IS NULL AND (SELECT count(*) FROM answers) = %(first)s
-            """,
-            {"model": model, "first": first},
+async def fill_reference(connection: AsyncConnection, model: str, first: int) -> None:
+    """Counts a model's first answers by tenths of confidence, if that was not done and there are enough."""
+    await connection.execute(
+        """
+        WITH answers AS (
+            SELECT id, least(floor(confidence * 10), 9)::int AS bin
+            FROM predictions
+            WHERE model = %(model)s
+            ORDER BY id
+            LIMIT %(first)s
+        ), bins AS (
+            SELECT array_agg(answers ORDER BY bin) AS counts
+            FROM (
+                SELECT bin, count(id)::int AS answers
+                FROM generate_series(0, 9) AS bin
+                LEFT JOIN answers USING (bin)
+                GROUP BY bin
+            ) AS counted
         )
-        await cursor.execute(
-            "SELECT EXISTS (SELECT FROM models WHERE version = %(model)s AND reference IS NOT NULL)", {"model": model}
-        )
-        return bool(await cursor.fetchone())
+        UPDATE models
+        SET reference = bins.counts, reference_end = (SELECT max(id) FROM answers)
+        FROM bins
+        WHERE version = %(model)s AND reference IS NULL AND (SELECT count(*) FROM answers) = %(first)s
+        """,
+        {"model": model, "first": first},
+    )
 
 
 async def find_reference(connection: AsyncConnection, model: str) -> tuple[list[int], int] | None:
@@ -653,3 +649,23 @@ async def find_schema_version(connection: AsyncConnection) -> int | None:
             return None
         await cursor.execute("SELECT max(version) FROM schema_migrations")
         return await cursor.fetchone()
+
+
+async def is_read_only(connection: AsyncConnection) -> bool:
+    """A standby is, and a server that is set to be."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("SELECT current_setting('transaction_read_only')::boolean")
+        return bool(await cursor.fetchone())
+
+
+async def try_to_write(connection: AsyncConnection) -> None:
+    """Stores a row as large as a detailed sketch, and takes it back. Raises psycopg.Error."""
+    async with connection.transaction(force_rollback=True):
+        await connection.execute(
+            """
+            INSERT INTO submissions (request_sha256, image, prediction, confidence, unsure, probabilities, model)
+            VALUES (%(sha256)s, %(image)s, 0, 0, true, array_fill(0, ARRAY[10]), 'none')
+            """,
+            # random: it is not to shrink when it is compressed
+            {"sha256": bytes(32), "image": b"\x89PNG" + os.urandom(16_384)},
+        )

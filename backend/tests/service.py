@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -13,25 +14,30 @@ import httpx2
 from app.config import BACKEND
 from tests.conftest import USUAL, free_port
 
-PATIENCE_S = 30
+PATIENCE_S = 60  # the machine may be busy training
 
 
 class Service:
     """uvicorn on a port of its own; `with` waits until it answers."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = USUAL | environment
+    def __init__(
+        self, environment: dict[str, str], *options: str, module: str = "app.main:app", path: Path = BACKEND
+    ) -> None:
+        """`options`: further ones of uvicorn's. `path`: where else `module` may lie."""
+        self.environment = USUAL | environment | {"PYTHONPATH": str(path)}
+        self.command = [sys.executable, "-m", "uvicorn", module, "--no-access-log", *options]
 
     def __enter__(self) -> Self:
         port = free_port()
+        self._output = tempfile.NamedTemporaryFile()  # a pipe that nobody reads would hold it up when it is full
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"],
-            cwd=BACKEND, env=os.environ | self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [*self.command, "--port", str(port)],
+            cwd=BACKEND, env=os.environ | self.environment, stdout=self._output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, self.log
             if time.monotonic() > deadline:
                 self.stop()  # else it would go on without anybody who knows of it
                 raise AssertionError(f"the service does not answer\n{self.log}")
@@ -43,16 +49,21 @@ class Service:
         self.stop()
 
     def stop(self) -> float:
-        """Asks it to end, as Docker does; the seconds that took. Kept in `log`: what it printed."""
+        """Asks it to end, as Docker does; the seconds that took."""
         start = time.monotonic()
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.log = self.process.communicate(timeout=PATIENCE_S)[0]
+                self.process.wait(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.log = self.process.communicate()[0]
+                self.process.wait()
         return time.monotonic() - start
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return Path(self._output.name).read_text()
 
     @property
     def status_file(self) -> Path:

@@ -9,7 +9,9 @@ import pytest
 
 from app.config import Settings
 from app.main import app
+from tests.calls import predict
 from tests.conftest import TOKEN
+from tests.drawings import seven
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -65,3 +67,13 @@ def test_every_script_that_the_readme_names_is_there():
 def test_every_file_that_the_readme_links_to_is_there():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", ["docs/monitoring.md", "docs/alerts.yml"])
+def test_every_series_that_is_queried_exists(page: str, client):
+    predict(client, seven())
+    known = set(re.findall(r"^(\w+)", client.get("/metrics").text, re.MULTILINE)) | {"up"}
+    text = (ROOT / page).read_text()
+    queried = set(re.findall(r"\b(up|\w+_(?:total|ready|refused|bucket|sum|count|bytes|seconds))\b", text))
+    assert len(queried) > 5
+    assert queried <= known

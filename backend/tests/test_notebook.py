@@ -61,7 +61,7 @@ def on_mnist(mnist) -> Executed:
     return execute(BACKEND / (os.environ.get("MNIST_DIR") or "data"))
 
 
-@pytest.fixture(params=["generated", "on_mnist"])
+@pytest.fixture(params=["generated", pytest.param("on_mnist", marks=pytest.mark.slow)])
 def executed(request: pytest.FixtureRequest) -> Executed:
     return request.getfixturevalue(request.param)
 
@@ -100,6 +100,7 @@ def test_it_says_which_digits_it_works_on(generated: Executed):
     assert "generated digits, 1,000 test pictures" in generated.outputs("text/markdown")[-1]
 
 
+@pytest.mark.slow
 def test_mnist_is_used_where_it_is_found(on_mnist: Executed):
     assert "MNIST was found" in on_mnist.outputs("text/markdown")[0]
     assert "MNIST, 1,000 test pictures" in on_mnist.outputs("text/markdown")[-1]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,16 @@ from tests.training.test_unipen import write_unipen
 WRITERS = 3
 
 
-@pytest.fixture
-def service(postgres, database):
+@pytest.fixture(scope="module")
+def running(postgres) -> Iterator[Service]:
     with Service(postgres.environment) as service:
         yield service
+
+
+@pytest.fixture
+def service(running, database) -> Service:
+    """On an empty database."""
+    return running
 
 
 @pytest.fixture

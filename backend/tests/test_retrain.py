@@ -1,5 +1,6 @@
 """retrain.py as a person would call it, on a real Postgres and a small, made-up MNIST."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -8,18 +9,22 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import psycopg
 import pytest
 
-from app.config import BACKEND
+import retrain as script
+from app.config import BACKEND, Settings
 from app.imaging import to_png
 from app.recognizer import Recognizer
+from tests.conftest import empty
 from tests.drawings import draw
-from tests.models import PASSED, candidate, store_model
+from tests.models import candidate, store_model
 from tests.training.small import write_mnist
+from training.cli import Unusable
 from training.sketches import HELD_OUT, lot
 
 PATIENCE_S = 300
@@ -95,27 +100,81 @@ def test_nothing_approved_is_nothing_to_learn_from(retrain, database):
     assert not models(database)
 
 
-def test_ten_sketches_make_a_candidate_that_is_not_promoted(retrain, database, tmp_path, model: Recognizer):
-    for digit in range(10):
-        submit(database, digit, sketch(digit, digit))
-    submit(database, None, sketch(1, 99))  # not a digit: learned from as such
-    status, said = retrain("--promote")
-    assert status == 0, said
-    (stored,) = models(database)
+class Retrained(NamedTuple):
+    """Two runs on ten digits of three people: Ctrl-C ended the first after an epoch, the second went on."""
+
+    first: str
+    left_by_first: list[dict]
+    second: str
+    stored: list[dict]
+    promotions: list[dict]
+    approved: list[uuid.UUID]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def retrained(postgres, model, mnist_like, tmp_path_factory) -> Retrained:
+    folder, options = tmp_path_factory.mktemp("retrain"), ("--promote", "--epochs", "3")
+    with postgres.connect() as database:
+        empty(database, model.version)
+        approved = [submit(database, n % 10, sketch(n % 10, n)) for n in range(30)]
+        approved.append(submit(database, None, sketch(1, 99)))  # not a digit: learned from as such
+        for digit in range(10):
+            submit(database, digit, sketch(digit, 100 + digit), "rejected")
+            submit(database, digit, sketch(digit, 200 + digit), "pending")
+        process, first = start(postgres, mnist_like, folder, *options), ""
+        for line in process.stdout:
+            first += line
+            if "epoch  2" in line:  # the first is in the checkpoint
+                process.send_signal(signal.SIGINT)
+                break
+        first += process.communicate(timeout=PATIENCE_S)[0]
+        assert process.returncode == 130, first
+        assert "Traceback" not in first
+        left_by_first = models(database)
+        process = start(postgres, mnist_like, folder, *options)
+        second = process.communicate(timeout=PATIENCE_S)[0]
+        assert process.returncode == 0, second
+        promotions = database.execute("SELECT * FROM promotions").fetchall()
+        return Retrained(first, left_by_first, second, models(database), promotions, approved, folder)
+
+
+def test_interrupted_run_stores_nothing_and_the_next_goes_on(retrained):
+    assert not retrained.left_by_first
+    assert "going on after epoch" in retrained.second
+    assert len(retrained.stored) == 1
+
+
+def test_few_sketches_make_a_candidate_that_is_not_promoted(retrained):
+    (stored,) = retrained.stored
     assert stored["verdict"]["passed"] is False
     assert "too few to tell" in stored["verdict"]["reasons"][0]
-    assert stored["verdict"]["reasons"][0] in said
-    assert database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 0
+    assert stored["verdict"]["reasons"][0] in retrained.second
+    assert not retrained.promotions
+
+
+def test_candidate_is_stored_with_its_card_and_weights(retrained, model: Recognizer):
+    (stored,) = retrained.stored
     card = stored["card"]
     assert card["parent"] == model.version
     assert card["version"] == stored["version"] != model.version
-    assert 10 <= sum(card["sketches"].values()) <= 11
-    assert card == json.loads((tmp_path / "candidate" / "card.json").read_text())
+    assert card == json.loads((retrained.folder / "candidate" / "card.json").read_text())
     assert Recognizer(stored["onnx"], card).recognize(draw(7)).digit == 7
-    assert bytes(stored["weights"]) == (tmp_path / "candidate" / "model.pt").read_bytes()
+    assert bytes(stored["weights"]) == (retrained.folder / "candidate" / "model.pt").read_bytes()
+
+
+def test_rejected_and_held_out_sketches_are_not_learned_from(retrained):
+    counts, lots = retrained.stored[0]["card"]["sketches"], [lot(sketch) for sketch in retrained.approved]
+    held_out = sum(each < HELD_OUT for each in lots[:-1])  # the last is no digit: it judges nobody
+    assert counts["held_out"] == held_out
+    assert counts["train"] + counts["validation"] == sum(each >= HELD_OUT for each in lots)
 
 
 def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain, database):
+    """In place of a model that was promoted before: that is the champion, which it starts from."""
+    weights = (BACKEND / "models/default/model.pt").read_bytes()
+    champion = store_model(database, candidate(5, weights=weights, verdict=None))
+    database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'the one before')", [champion])
     for number in range(400):
         digit = (2, 3, 4, 5, 7)[number % 5]
         submit(database, digit, sketch(digit, number, lying=True), "pending")
@@ -126,41 +185,13 @@ def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain
     assert stored["verdict"]["passed"], said
     figures = stored["verdict"]["figures"]["held_out"]
     assert figures["candidate"] > figures["champion"]
-    (promoted,) = database.execute("SELECT * FROM promotions").fetchall()
-    assert promoted["model"] == stored["version"]
+    assert stored["card"]["parent"] == champion
+    _, promoted = database.execute("SELECT * FROM promotions ORDER BY id").fetchall()
+    assert (promoted["model"], promoted["previous"]) == (stored["version"], champion)
     assert not promoted["overruled"]
 
 
-def test_rejected_and_held_out_sketches_are_not_learned_from(retrain, database):
-    ids = [submit(database, n % 10, sketch(n % 10, n)) for n in range(30)]
-    for n in range(10):
-        submit(database, n, sketch(n, 100 + n), "rejected")
-        submit(database, n, sketch(n, 200 + n), "pending")
-    status, said = retrain()
-    assert status == 0, said
-    counts = models(database)[0]["card"]["sketches"]
-    assert sum(counts.values()) == 30
-    assert counts["held_out"] == sum(lot(sketch) < HELD_OUT for sketch in ids)
-
-
-def test_interrupted_run_stores_nothing_and_the_next_goes_on(postgres, database, mnist_like, tmp_path, retrain):
-    for n in range(30):
-        submit(database, n % 10, sketch(n % 10, n))
-    process, said = start(postgres, mnist_like, tmp_path, "--epochs", "4"), ""
-    for line in process.stdout:
-        said += line
-        if "epoch  2" in line:  # the first is in the checkpoint
-            process.send_signal(signal.SIGINT)
-            break
-    said += process.communicate(timeout=PATIENCE_S)[0]
-    assert process.returncode != 0, said
-    assert not models(database)
-    status, said = retrain("--epochs", "4")
-    assert status == 0, said
-    assert "going on after epoch" in said
-    assert len(models(database)) == 1
-
-
+@pytest.mark.slow
 def test_candidate_that_was_made_worse_is_refused(retrain, database):
     for n in range(150):
         submit(database, (n + 1) % 10, sketch(n % 10, n))  # every label is wrong
@@ -172,18 +203,6 @@ def test_candidate_that_was_made_worse_is_refused(retrain, database):
     assert database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 0
 
 
-def test_the_promoted_model_is_the_champion(retrain, database):
-    other = store_model(
-        database, candidate(5, weights=(BACKEND / "models/default/model.pt").read_bytes(), verdict=PASSED)
-    )
-    database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'the one before')", [other])
-    for n in range(20):
-        submit(database, n % 10, sketch(n % 10, n))
-    status, said = retrain()
-    assert status == 0, said
-    assert {m["card"].get("parent") for m in models(database)} == {None, other}
-
-
 def test_unknown_weights_are_said_to_be_so(retrain, database):
     other = store_model(database, candidate(6, weights=None))
     database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'the one before')", [other])
@@ -193,10 +212,19 @@ def test_unknown_weights_are_said_to_be_so(retrain, database):
     assert "Traceback" not in said
 
 
-def test_database_that_is_away_is_said_to_be_so(postgres, mnist_like, tmp_path):
-    away = type("Away", (), {"environment": postgres.environment | {"DB_PORT": "1"}})
-    process = start(away, mnist_like, tmp_path)
-    said = process.communicate(timeout=PATIENCE_S)[0]
-    assert process.returncode != 0
-    assert "nothing to start from" in said
-    assert "Traceback" not in said
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"DB_PORT": "1"}, "Connection refused"),
+        ({"DB_HOST": "nowhere.invalid"}, "nowhere.invalid"),
+        ({"POSTGRES_PASSWORD": "wrong", "DB_PASSWORD": "wrong"}, "password authentication failed"),
+        ({"POSTGRES_DB": "nobodys"}, "nobodys"),
+        ({"POSTGRES_DB": "template1"}, "not set up"),
+    ],
+)
+def test_database_that_cannot_be_used_is_said_to_be_so(postgres, monkeypatch, settings, reason):
+    for name, value in (postgres.environment | settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(script, "get_settings", Settings)
+    with pytest.raises(Unusable, match=f"The database .*{reason}"):
+        asyncio.run(script.read_database(all_labelled=False))

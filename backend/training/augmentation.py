@@ -4,6 +4,7 @@ Everything happens on twice the resolution, so that a pen may grow or shrink by 
 resized against the change of its pen, since imaging.py fits the inked box, not the skeleton, into 20×20.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,8 @@ KNOTS = 5  # a side of the coarse grid that bends the picture
 
 @dataclass(frozen=True)
 class Augmentation:
+    """How much pictures are changed. Raises ValueError for what cannot be."""
+
     plain: float = 0.25  # the share of pictures left as they are: every change blurs a little, and MNIST is sharp
     rotation: float = 12.0  # degrees, either way
     slant: float = 0.30  # shear, tan of the angle; MNIST is slanted to the right already
@@ -28,6 +31,14 @@ class Augmentation:
     bend: float = 1.2  # pixels, standard deviation of a smooth displacement (Simard et al., 2003)
     thinner: int = 2  # steps of half a pixel off each side of the stroke
     thicker: int = 3  # steps of half a pixel onto each side
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be 0 or more, not {value}")
+        for name in ("plain", "scale", "aspect"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 
 
 def _only_rotation(degrees: float) -> Augmentation:

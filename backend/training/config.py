@@ -1,6 +1,7 @@
 """Every hyperparameter in one block, each settable on the command line and in a YAML file."""
 
 import argparse
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 import yaml
 
+from training import cli
 from training.architectures import ARCHITECTURES
 from training.augmentation import AUGMENTATIONS, Augmentation
 
@@ -46,9 +48,17 @@ class Config:
         for name in ("epochs", "batch_size", "learning_rate", "held_out", "softening"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
-        for name in ("strokes", "others", "drawn_per_epoch", "muon_rate", "weight_decay"):
+        for name in ("strokes", "others", "drawn_per_epoch", "muon_rate", "weight_decay", "patience", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        for name in ("averaging", "unsure_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "muon_rate", "weight_decay", "softening"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be a number, not {getattr(self, name)}")
+        if self.seed > cli.MAX_SEED:
+            raise ValueError(f"seed must be {cli.MAX_SEED} or less, not {self.seed}")
 
 
 # more than 99.2% of MNIST's test set, within a minute and a half on two CPU cores
@@ -84,8 +94,8 @@ def from_options(
     layers = [FAST if getattr(typed, "fast", False) else {}, vars(from_file), vars(typed)]
     chosen = {name: value for layer in layers for name, value in layer.items() if value is not None}
     augmentation = AUGMENTATIONS[chosen["augmentation"]] if "augmentation" in chosen else base.augmentation
-    augmentation = replace(augmentation, **_of(Augmentation, chosen))
     try:
+        augmentation = replace(augmentation, **_of(Augmentation, chosen))
         return replace(base, **_of(Config, chosen), augmentation=augmentation), typed
     except ValueError as e:
         parser.error(str(e))

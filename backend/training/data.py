@@ -1,14 +1,16 @@
 """MNIST as tensors, with a validation split that never touches the test set."""
 
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from torch import Tensor
 from torchvision import datasets
 
-BACKEND = Path(__file__).resolve().parent.parent
+from training.cli import Unusable, one_line
+from training.settings import BACKEND, Settings
+
 NO_DIGIT = -1  # the label of what is no digit
 SPLIT_SEED = 0  # the split is the same in every run, whatever the run's own seed
 
@@ -35,28 +37,35 @@ class Digits(NamedTuple):
 NOTHING = Digits(torch.empty(0, 28, 28, dtype=torch.uint8), torch.empty(0, dtype=torch.int64))
 
 
-class Settings(BaseSettings):
-    """Read from the environment and from the project's .env; an empty variable counts as one that is not set."""
-
-    model_config = SettingsConfigDict(env_file=BACKEND.parent / ".env", env_ignore_empty=True, extra="ignore")
-
-    mnist_dir: Path = Path("data")
-    debug_mode: bool = False
-
-
 def mnist_directory() -> Path:
     """Where MNIST lies, or is downloaded to: MNIST_DIR, relative to backend/."""
     return BACKEND / Settings().mnist_dir
 
 
 def load_mnist(directory: Path, train: bool) -> Digits:
-    """MNIST's 60,000 training or 10,000 test pictures (LeCun et al., 1998); downloads them if they are not there."""
-    found = datasets.MNIST(directory, train=train, download=not _is_there(directory))
+    """MNIST's 60,000 training or 10,000 test pictures (LeCun et al., 1998); downloads them if they are not there.
+
+    Raises Unusable where that fails, or where the files are damaged.
+    """
+    is_there = _is_there(directory)
+    try:
+        found = datasets.MNIST(directory, train=train, download=not is_there)
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        AssertionError,
+        HTTPException,
+    ) as e:  # all torchvision's
+        trouble = "is damaged or incomplete" if is_there else "is missing and cannot be downloaded"
+        raise Unusable(f"MNIST in {directory} {trouble}: {one_line(e)}. MNIST_DIR names the folder it lies in.") from e
     return Digits(found.data, found.targets)
 
 
 def split(digits: Digits, held_out: int) -> tuple[Digits, Digits]:
-    """(the rest, `held_out` of them): the same ones every time."""
+    """(the rest, `held_out` of them): the same ones every time. Raises Unusable where there would be no rest."""
+    if held_out >= len(digits):
+        raise Unusable(f"{held_out} of {len(digits)} pictures cannot be held out: none would be left to train on")
     order = torch.randperm(len(digits), generator=torch.Generator().manual_seed(SPLIT_SEED))
     return digits.take(order[held_out:]), digits.take(order[:held_out])
 

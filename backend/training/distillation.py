@@ -18,9 +18,12 @@ from tqdm import tqdm
 
 from training.architectures import ARCHITECTURES
 from training.augmentation import Augmentation, augment
+from training.cli import Unusable
 from training.data import as_input
 
 BATCH = 500
+# what torch.load and what makes use of it raise for other files than those meant
+DAMAGED = (RuntimeError, TypeError, ValueError, KeyError, AttributeError, EOFError, pickle.UnpicklingError)
 # (rotation in radians, shear, scale): what leaves a digit what it is; their mean is a better answer than any of them
 VIEWS = [(0, 0, 1), (0, 0.15, 1), (0, -0.15, 1), (0, 0, 1.07), (0, 0, 0.93), (0.1, 0, 1), (-0.1, 0, 1)]
 
@@ -46,20 +49,23 @@ class Lessons(NamedTuple):
 
 
 def load_lessons(path: Path, pictures: int) -> Lessons:
-    """Those that teach.py wrote on so many pictures. Raises ValueError for others, OSError where there is no file."""
+    """Those that teach.py wrote on so many pictures. Raises Unusable for others, OSError where there is no file."""
     try:
         lessons = Lessons(**torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as e:
-        raise ValueError(f"{path} holds no lessons of teach.py") from e
+    except DAMAGED as e:
+        raise Unusable(f"{path} holds no lessons of teach.py") from e
     if lessons.images.shape[1] != pictures:
-        raise ValueError(f"{path} teaches {lessons.images.shape[1]} pictures, not the {pictures} to train on")
+        raise Unusable(f"{path} teaches {lessons.images.shape[1]} pictures, not the {pictures} to train on")
     return lessons
 
 
 def load_teacher(folder: Path) -> nn.Module:
-    """The network that train.py wrote into `folder`, ready to answer. Raises OSError where there is none."""
-    network = ARCHITECTURES[json.loads((folder / "card.json").read_text())["architecture"]]()
-    network.load_state_dict(torch.load(folder / "model.pt", map_location="cpu", weights_only=True))
+    """The network that train.py wrote into `folder`, ready to answer. Raises OSError or Unusable if there is none."""
+    try:
+        network = ARCHITECTURES[json.loads((folder / "card.json").read_text())["architecture"]]()
+        network.load_state_dict(torch.load(folder / "model.pt", map_location="cpu", weights_only=True))
+    except DAMAGED as e:
+        raise Unusable(f"{folder} holds no network of train.py, or a damaged one") from e
     return network.eval()
 
 

@@ -1,6 +1,7 @@
 """Fitting a network: AdamW or Muon, one cycle of the learning rate, averaged weights, early stopping."""
 
 import logging
+import pickle
 import statistics
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from training import distillation
 from training.augmentation import augment
+from training.cli import Unusable
 from training.config import Config
 from training.data import NO_DIGIT, Digits, as_input, as_targets
 from training.distillation import Lessons
@@ -61,7 +63,7 @@ def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, conf
     generator = torch.Generator(device=device).manual_seed(config.seed)
     batches = per_epoch // config.batch_size  # the last, smaller batch is left out: every epoch shuffles anew
     if not batches:
-        raise ValueError(f"{per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
+        raise Unusable(f"{per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
     optimizers = _optimizers(model, config)
     schedules = [
         OneCycleLR(o, o.defaults["lr"], total_steps=config.epochs * batches, pct_start=0.15) for o in optimizers
@@ -180,7 +182,11 @@ def _resume(checkpoint: Path, run: dict[str, Any], parts: dict[str, Any],
             generator: torch.Generator) -> tuple[list[Epoch], dict[str, Tensor]]:  # fmt: skip
     if not checkpoint.exists():
         return [], {}
-    state = torch.load(checkpoint, map_location=generator.device, weights_only=True)
+    try:
+        state = torch.load(checkpoint, map_location=generator.device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):
+        log.warning("%s is damaged: starting anew", checkpoint)
+        return [], {}
     if state.get("run") != run:
         log.warning("%s belongs to a run with other settings or pictures: starting anew", checkpoint)
         return [], {}

@@ -7,6 +7,7 @@ import torch
 
 from app import imaging
 from app.errors import AppError
+from training.cli import Unusable
 from training.data import NO_DIGIT, Digits, load_mnist
 from training.unipen import draw_strokes, read_unipen
 
@@ -24,7 +25,7 @@ def from_mnist(directory: Path) -> Digits:
 def from_folder(folder: Path) -> Digits:
     """Pictures in subfolders named 0 to 9, or named after their digit (7.png, 7-anna.png, seven is not understood).
 
-    Pictures that cannot be read are named and left out. Raises ValueError where none is left.
+    Pictures that cannot be read are named and left out. Raises Unusable where none is left.
     """
     pictures, labels = [], []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
@@ -43,7 +44,7 @@ def from_folder(folder: Path) -> Digits:
 def from_unipen(path: Path, letters: bool = False) -> Digits:
     """The digits of a UNIPEN file, each drawn with a thin, a middling and a thick pen.
 
-    With `letters` also those that nobody would read as a digit, labelled NO_DIGIT.
+    With `letters` also those that nobody would read as a digit, labelled NO_DIGIT. Raises Unusable where there is none.
     """
     pictures, labels = [], []
     for sample in read_unipen(path):
@@ -55,6 +56,6 @@ def from_unipen(path: Path, letters: bool = False) -> Digits:
 
 def _digits(pictures: list[np.ndarray], labels: list[int], where: Path) -> Digits:
     if not pictures:
-        raise ValueError(f"{where} holds no picture of a digit")
+        raise Unusable(f"{where} holds no picture of a digit")
     images = np.round(np.stack(pictures) * 255).astype(np.uint8)
     return Digits(torch.from_numpy(images), torch.tensor(labels))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from training.cli import Unusable
 from training.hand import SHIFT
 
 WRITER = re.compile(r"^\.COMMENT\s+\S+\s+(\d+)\s", re.MULTILINE)  # pendigits: digit, writer, milliseconds
@@ -25,7 +26,7 @@ class Sample(NamedTuple):
 def read_unipen(path: Path) -> list[Sample]:
     """The characters of a UNIPEN file (Guyon et al., 1994); segments without a label of one character are left out.
 
-    Files say in a `.Y_AXIS UP` line, or in the name of pendigits, that y grows upwards. Raises ValueError where
+    Files say in a `.Y_AXIS UP` line, or in the name of pendigits, that y grows upwards. Raises Unusable where
     there is no character in the file.
     """
     text = path.read_text(errors="replace")
@@ -39,7 +40,7 @@ def read_unipen(path: Path) -> list[Sample]:
             writer = WRITER.search(head)
             samples.append(Sample(label[1], strokes, writer[1] if writer else ""))
     if not samples:
-        raise ValueError(f"{path} holds no labelled character: is it a UNIPEN file?")
+        raise Unusable(f"{path} holds no labelled character: is it a UNIPEN file?")
     return samples
 
 
@@ -59,8 +60,8 @@ def draw_strokes(strokes: Sequence[np.ndarray], side: int = 280, pen: int = 18, 
 
 def _points(down: str, y_sign: int) -> np.ndarray:
     """(n, 2) float: the lines of numbers up to where the pen is lifted."""
-    rows = (line.split() for line in down.split(".PEN_UP")[0].splitlines())
-    numbers = [(float(row[0]), y_sign * float(row[1])) for row in rows if len(row) >= 2 and _is_number(row[0])]
+    rows = [row for line in down.split(".PEN_UP")[0].splitlines() if len(row := line.split()) >= 2]
+    numbers = [(float(x), y_sign * float(y)) for x, y, *_ in rows if _is_number(x) and _is_number(y)]
     return np.array(numbers, dtype=float).reshape(-1, 2)
 
 

@@ -1,6 +1,7 @@
 """What the tests of db/ and of the scripts share."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,11 +22,24 @@ APP_PASSWORD = "what the backend $igns in with"
 UV = os.environ.get("UV") or local.find_uv()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that test.sh chooses by; the other two projects have them in their pyproject.toml."""
+    for mark in ("long", "slow"):
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First the files that start all three services, which take longest: so the workers end at about the same time."""
+    longest = {item.path for item in items if "checkout" in item.fixturenames}
+    items.sort(key=lambda item: item.path not in longest)
+
+
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with local.socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        if not local.port_trouble(port):
+            return port
 
 
 @dataclass
@@ -83,13 +97,17 @@ class Checkout:
 
     def run(self, *command: str, **settings: str | int) -> subprocess.CompletedProcess:
         """In its folder; `settings` are environment variables."""
+        return subprocess.run(command, capture_output=True, timeout=900, **self._how(settings))
+
+    def start(self, *command: str, **settings: str | int) -> subprocess.Popen:
+        """The same, without waiting for it."""
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self._how(settings))
+
+    def _how(self, settings: dict[str, str | int]) -> dict:
         outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         given = {name: str(value) for name, value in (self.settings | settings).items()}
         path = f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.run(
-            command, cwd=self.folder, env=outside | {"PATH": path} | given, text=True, capture_output=True, timeout=900,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        return {"cwd": self.folder, "env": outside | {"PATH": path} | given, "text": True, "stdin": subprocess.DEVNULL}
 
     def change_ports(self) -> None:
         self.settings |= {name: free_port() for name in PORTS}

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import urllib.request
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PORTS, Checkout
+from conftest import Checkout
+from losing import everything_comes_back, submissions
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,12 +99,65 @@ def test_a_changed_password_is_explained(checkout: Checkout):
     assert "made with another" in refused.stderr
 
 
-@pytest.mark.parametrize("variable", PORTS)
-def test_a_busy_port_is_told_with_the_variable_to_change(checkout: Checkout, variable: str):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        refused = checkout.run("./up.sh", "--local", **{variable: other.getsockname()[1]})
+def test_busy_ports_are_told_all_at_once_and_what_runs_goes_on(checkout: Checkout):
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        taken = {"BACKEND_PORT": one.getsockname()[1], "FRONTEND_PORT": two.getsockname()[1]}
+        refused = checkout.run("./up.sh", "--local", **taken)
     assert refused.returncode == 1
-    assert variable in refused.stderr
+    for variable, port in taken.items():
+        assert f"Port {port} is taken (Address already in use): set {variable}" in refused.stderr
+    assert "DB_PORT" not in refused.stderr
+    assert_it_answers(checkout)
+
+
+def test_two_at_once_take_turns(checkout: Checkout):
+    two = [checkout.start("./up.sh", "--local") for _ in range(2)]
+    said = [each.communicate(timeout=300)[0] for each in two]
+    assert [each.returncode for each in two] == [0, 0], said
+    assert sorted("Another up.sh is at work" in each for each in said) == [False, True]
+    assert_it_answers(checkout)
+
+
+def test_psql_takes_arguments_and_standard_input(checkout: Checkout):
+    said = checkout.run("./up.sh", "--psql", "-Atc", "SELECT current_user, 6 * 7")
+    assert said.stdout == "digits|42\n", said.stderr
+    said = checkout.run("bash", "-c", "echo 'SELECT count(*) FROM digit_statistics;' | ./up.sh --psql -At")
+    assert said.stdout == "10\n", said.stderr
+
+
+def test_a_backup_that_fails_leaves_no_file(checkout: Checkout, tmp_path: Path):
+    refused = checkout.run("./up.sh", "--backup", str(tmp_path / "digits.dump"), POSTGRES_PASSWORD="other")
+    assert refused.returncode == 1
+    assert "authentication failed" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_comes_back_from_a_backup(checkout: Checkout, tmp_path: Path):
+    def lose() -> None:
+        assert checkout.run("./up.sh", "--down").returncode == 0
+        shutil.rmtree(checkout.folder / "db/data")
+
+    everything_comes_back(checkout, tmp_path / "digits.dump", lose, "./up.sh", "--local")
+
+
+def test_backup_and_restore_overwrite_only_when_told_to(checkout: Checkout, tmp_path: Path):
+    before = submissions(checkout)
+    file = tmp_path / "digits.dump"
+    assert checkout.run("bash", "-c", f"cd db && ../up.sh --backup '{file}'").returncode == 0
+    kept = file.read_bytes()
+    refused = checkout.run("./up.sh", "--backup", str(file))
+    assert refused.returncode == 1
+    assert "overwrites nothing" in refused.stderr
+    assert file.read_bytes() == kept
+    with checkout.connect() as connection:
+        connection.execute("UPDATE submissions SET status = 'approved'")
+    refused = checkout.run("./up.sh", "--restore", str(file))
+    assert refused.returncode == 1
+    assert "--overwrite" in refused.stderr
+    assert submissions(checkout) != before
+    assert checkout.run("./up.sh", "--restore", str(file), "--overwrite").returncode == 0
+    assert submissions(checkout) == before
+    assert_it_answers(checkout)
 
 
 def test_it_mends_what_that_left_half_done(checkout: Checkout):
@@ -117,6 +172,13 @@ def test_down_ends_what_it_started_and_nothing_else(checkout: Checkout):
     # the pids of a run long ago may be others' by now
     (checkout.folder / ".run/backend.pid").write_text(str(os.getpid()))
     assert checkout.run("./up.sh", "--down").returncode == 0
+
+
+def test_without_a_running_database_there_is_no_backup(checkout: Checkout, tmp_path: Path):
+    refused = checkout.run("./up.sh", "--local", "--backup", str(tmp_path / "digits.dump"))
+    assert refused.returncode == 1
+    assert "The database does not run" in refused.stderr
+    assert "Which file?" in checkout.run("./up.sh", "--backup").stderr
 
 
 def test_an_unknown_option_is_refused(checkout: Checkout):

@@ -6,11 +6,13 @@ tests that need them skip; with REQUIRE_BROWSER=1 they fail instead.
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -39,9 +41,12 @@ def missing(what: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as taken, suppress(OSError):
+            taken.bind(("127.0.0.1", port))
+            return port
 
 
 class Postgres:
@@ -170,21 +175,26 @@ def shipped_model(backend: Server, postgres: Postgres) -> str:
     return version
 
 
-@pytest.fixture
-def shy_backend(backend: Server, postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
-    """Another backend on the same database, which shows visitors only what was approved, and has no admin."""
+@pytest.fixture(scope="session")
+def running_shy_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = postgres.environment | {"GALLERY": "approved", "ADMIN_TOKEN": ""}
-    shy = backend_server(environment, "/health/ready", tmp_path / "log")
+    shy = backend_server(environment, "/health/ready", tmp_path_factory.mktemp("shy") / "log")
     shy.start()
     yield shy
     shy.stop()
 
 
 @pytest.fixture
-def backend_without_database(running_backend: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def shy_backend(backend: Server, running_shy_backend: Server) -> Server:
+    """Another backend on the same, empty database, which shows visitors only what was approved, and has no admin."""
+    return running_shy_backend
+
+
+@pytest.fixture(scope="session")
+def backend_without_database(running_backend: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another backend, whose database is not there. Only its address is handed out: nothing calls it yet."""
     nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "DB_PASSWORD": "secret"}
-    backend = backend_server(nowhere, "/health/live", tmp_path / "log")
+    backend = backend_server(nowhere, "/health/live", tmp_path_factory.mktemp("no-database") / "log")
     backend.start()
     yield backend.url
     backend.stop()

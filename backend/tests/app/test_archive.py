@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from uuid import UUID
 
 import numpy as np
@@ -129,7 +130,11 @@ def test_same_sketches_are_the_same_archive():
     assert packed([submission(1)], [seven()]) == packed([submission(1)], [seven()])
 
 
-@pytest.mark.parametrize("count", [1, 1000, 70_000], ids=["one", "many", "more than a ZIP's 65,535"])
+@pytest.mark.parametrize(
+    "count",
+    [1, 1000, pytest.param(66_000, marks=pytest.mark.long)],
+    ids=["one", "many", "more than a ZIP's 65,535"],
+)
 def test_table_of_contents_is_right(count):
     data = packed([submission(n) for n in range(count)], [b"picture %d" % n for n in range(count)])
     with zipfile.ZipFile(io.BytesIO(data)) as file, warnings.catch_warnings():
@@ -137,12 +142,14 @@ def test_table_of_contents_is_right(count):
         assert len(file.namelist()) == count + 1
         for entry in file.infolist()[:: max(1, count // 100)]:
             file.read(entry)  # checks its CRC
-        assert file.testzip() is None if count <= 1000 else True
+        if count <= 1000:
+            assert file.testzip() is None
 
 
+@pytest.mark.long
 def test_memory_is_flat():
     """However many come: of each, only its place in the table of contents is kept."""
-    sketch, count = bytes(2000), 20_000
+    sketch, count = bytes(2000), 6_000
 
     async def rows():
         for number in range(count):
@@ -223,7 +230,7 @@ def test_archive_packed_by_hand_is_read(method):
 )
 def test_bad_row_is_named(column, value, why):
     detail = refused(edited(column, value))
-    assert "row 2" in detail or why == "another row"
+    assert ("row 3" if why == "another row" else "row 2") in detail  # the second of two that are alike is the bad one
     assert why in detail
 
 
@@ -311,8 +318,9 @@ def lying(data: bytes, name: str, size: int) -> bytes:
     return data[: at + 24] + struct.pack("<I", size) + data[at + 28 :]
 
 
-def bomb(name: str | None = None, method: int = zipfile.ZIP_DEFLATED, size: int = 300_000_000) -> tuple[bytes, str]:
-    """A good archive, in which one file, of a row or as named, is a few hundred kilobytes of a great many zeros."""
+@cache
+def bomb(name: str | None = None, method: int = zipfile.ZIP_DEFLATED, size: int = 120_000_000) -> tuple[bytes, str]:
+    """A good archive, in which one file, of a row or as named, is a hundred kilobytes of a great many zeros."""
     files = good()
     name = name or next(name for name in files if name.startswith("sketches/"))
     file = io.BytesIO()
@@ -330,17 +338,20 @@ def test_file_that_is_larger_than_a_sketch_is_not_unpacked(little_memory):
     assert "larger" in refused(bomb()[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [0, 1000, 262_144])
 def test_nor_if_the_archive_lies_about_its_size(little_memory, size):
     assert "row 2" in refused(lying(*bomb(), size))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_nor_if_it_is_packed_in_a_way_that_unpacks_all_at_once(little_memory, method):
     data, name = bomb(method=method)
     assert "Deflate" in refused(lying(data, name, 1000))
 
 
+@pytest.mark.long
 def test_labels_of_one_endless_line_are_not_unpacked(little_memory):
     assert refused(bomb("labels.csv")[0])
     refused(lying(*bomb("labels.csv"), 1_000_000))

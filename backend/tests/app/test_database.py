@@ -85,6 +85,7 @@ def test_while_the_database_is_away_predictions_do_not_wait(offline_client):
         assert {call.result().status_code for call in waiting} == {503}
 
 
+@pytest.mark.long
 def test_with_a_database_that_hangs_it_predicts_and_says_what_is_missing():
     with (
         mute() as port,
@@ -93,6 +94,7 @@ def test_with_a_database_that_hangs_it_predicts_and_says_what_is_missing():
         assert_works_without_database(client)
 
 
+@pytest.mark.long
 def test_with_a_host_that_is_not_there_it_predicts_and_says_what_is_missing():
     with serving({"DB_HOST": "no-such-host.invalid", "DB_PASSWORD": "irrelevant"}) as client:
         assert_works_without_database(client)
@@ -106,6 +108,7 @@ def test_with_a_wrong_password_it_predicts_and_says_what_is_missing(postgres):
 # --- comes and goes ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_database_that_comes_is_used_without_a_restart(postgres):
     postgres.stop()
     try:
@@ -118,6 +121,7 @@ def test_database_that_comes_is_used_without_a_restart(postgres):
         postgres.start()
 
 
+@pytest.mark.long
 def test_database_that_goes_and_comes_back_is_used_again(postgres):
     with serving(postgres.environment) as client:
         assert submit(client).status_code == 201
@@ -131,6 +135,7 @@ def test_database_that_goes_and_comes_back_is_used_again(postgres):
         assert submit(client).status_code == 201
 
 
+@pytest.mark.long
 def test_restarted_database_costs_no_request(postgres):
     with serving(postgres.environment) as client:
         assert client.get("/statistics").status_code == 200
@@ -150,6 +155,7 @@ def test_connections_killed_by_the_administrator_cost_no_request(postgres, datab
             assert client.get("/statistics").status_code == 200
 
 
+@pytest.mark.long
 def test_lock_on_the_table_ends_in_an_answer(postgres, database):
     with serving(postgres.environment) as client, postgres.connect() as other, other.transaction():
         other.execute("LOCK TABLE submissions IN ACCESS EXCLUSIVE MODE")
@@ -161,6 +167,7 @@ def test_lock_on_the_table_ends_in_an_answer(postgres, database):
 # --- stop -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("away", [False, True])
 def test_service_stops_quickly_and_never_logs_the_password(postgres, away):
     environment = postgres.environment | {"LOG_LEVEL": "debug"} | ({"DB_PORT": str(free_port())} if away else {})

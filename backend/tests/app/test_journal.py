@@ -73,6 +73,7 @@ def quick(monkeypatch):
 # --- written ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_every_answer_of_predict_leaves_a_row_and_shutdown_loses_none(postgres, database):
     before = datetime.now(UTC)
     with Service(postgres.environment) as service:
@@ -151,6 +152,7 @@ def test_rows_go_in_batches(postgres, database):
 # --- while the database is away ---------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_oldest_are_dropped_and_counted_while_the_database_is_away(postgres, database, quick):
     """It comes back: what was kept is written, in its order."""
 
@@ -174,6 +176,7 @@ def test_oldest_are_dropped_and_counted_while_the_database_is_away(postgres, dat
     assert [row["milliseconds"] for row in rows(database)] == list(range(30, CAPACITY + 30))
 
 
+@pytest.mark.long
 def test_database_that_goes_and_comes_back_costs_no_row(postgres, database):
     with serving(postgres.environment) as client:
         predict(client, seven())
@@ -241,6 +244,7 @@ def test_rows_are_deleted_when_they_are_too_old(postgres, database, quick, monke
     assert len(rows(database)) == 3
 
 
+@pytest.mark.long
 def test_days_are_a_setting(postgres, database):
     insert_old(database, 2, days=3)
     insert_old(database, 2, days=1.5)
@@ -283,3 +287,25 @@ def test_reference_is_filled_by_the_first_500_answers_and_stays(postgres, databa
     assert first["reference"] == [0, 0, 0, 0, 99, 0, 0, 0, 0, 401]
     assert first["reference_end"] == rows(database, version)[499]["id"]
     assert reference() == first
+
+
+def test_reference_is_filled_again_in_a_database_that_takes_the_place_of_another(postgres, database, quick):
+    version = store_model(database, candidate(1))
+    filled = "SELECT FROM models WHERE version = %s AND reference IS NOT NULL"
+
+    def is_filled() -> bool:
+        return database.execute(filled, [version]).rowcount == 1
+
+    async def run():
+        async with pool_of(settings(postgres)) as pool:
+            kept = Journal(90)
+            async with kept.writing(pool):
+                for _ in range(2):
+                    for _ in range(500):
+                        kept.record(answer(0.95, version), 1.0)
+                    assert await until(is_filled)
+                    database.execute(
+                        "DELETE FROM predictions; UPDATE models SET reference = NULL, reference_end = NULL"
+                    )
+
+    asyncio.run(run())

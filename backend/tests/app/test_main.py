@@ -135,6 +135,7 @@ def test_serving_loads_no_torch():
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.long
 def test_large_bodies_are_refused_over_the_wire(postgres):
     """Also those whose client goes on sending, and the next request finds the server well."""
     too_much, kind = bytes(11_000_000), {"Content-Type": "image/png"}
@@ -148,6 +149,7 @@ def test_large_bodies_are_refused_over_the_wire(postgres):
         assert predict(service.client, seven()).json()["digit"] == 7
 
 
+@pytest.mark.long
 def test_cold_start_is_quick_and_small(postgres):
     start = time.monotonic()
     with Service(postgres.environment) as service:

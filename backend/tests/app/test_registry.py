@@ -20,6 +20,7 @@ from tests.drawings import seven
 from tests.models import RUINOUS, candidate, promote, store_model
 from tests.service import Service
 
+pytestmark = pytest.mark.long  # it takes other backends seconds to notice; routes/test_models.py promotes, too
 NOTICED_WITHIN_S = 5
 
 
@@ -80,6 +81,22 @@ def test_database_without_promotions_again_means_the_model_in_the_image(environm
         seconds_until(lambda: serves(client) == version)
         database.execute("DELETE FROM promotions")
         assert seconds_until(lambda: serves(client) == model.version) < NOTICED_WITHIN_S
+
+
+def test_promotion_of_another_database_is_noticed_though_it_has_the_same_id(environment, database):
+    first, second = [store_model(database, candidate(seed)) for seed in (1, 2)]
+    write_promotion(database, first)
+    with serving(environment) as client:
+        seconds_until(lambda: serves(client) == first)
+        database.execute("UPDATE promotions SET model = %s", [second])  # as in a database that took this one's place
+        assert seconds_until(lambda: serves(client) == second) < NOTICED_WITHIN_S
+
+
+def test_model_that_ships_is_registered_in_a_database_that_takes_the_place_of_another(environment, database, model):
+    with serving(environment):
+        database.execute("DELETE FROM models")
+        known = "SELECT FROM models WHERE version = %s"
+        assert seconds_until(lambda: database.execute(known, [model.version]).rowcount == 1) < NOTICED_WITHIN_S
 
 
 # --- a model that must not serve --------------------------------------------------------------------

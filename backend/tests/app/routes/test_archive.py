@@ -106,6 +106,7 @@ def test_bad_filter_is_refused(client, query):
     assert_problem(client.get("/submissions/export", params=query, headers=ADMIN), 422, "InvalidRequest")
 
 
+@pytest.mark.long
 def test_export_holds_one_moment(postgres, database):
     """However long it takes, and whatever happens meanwhile."""
     large = seven() + bytes(100_000)
@@ -124,6 +125,7 @@ def test_export_holds_one_moment(postgres, database):
         assert file.testzip() is None
 
 
+@pytest.mark.long
 def test_export_that_nobody_takes_to_the_end_leaves_nothing_behind(postgres, database):
     for _ in range(150):
         insert(database, image=seven() + bytes(100_000))
@@ -142,6 +144,7 @@ def test_export_that_nobody_takes_to_the_end_leaves_nothing_behind(postgres, dat
         assert "never awaited" not in service.log
 
 
+@pytest.mark.long
 def test_export_that_breaks_off_is_no_archive(postgres, database):
     """The client notices; the service goes on."""
     for _ in range(150):
@@ -157,6 +160,7 @@ def test_export_that_breaks_off_is_no_archive(postgres, database):
         assert len(export(service.client).content) > 15_000_000
 
 
+@pytest.mark.long
 def test_many_exports_leave_connections_for_others(postgres, database):
     """Each reads by a connection of its own: those of the pool are for whoever is quick."""
     for _ in range(100):
@@ -214,6 +218,7 @@ def test_imported_ones_have_nobody_s_key(client, database):
     assert_problem(refused, 403, "NotAllowed")
 
 
+@pytest.mark.long
 def test_same_import_twice_at_once_is_stored_once(postgres, database):
     insert_all_kinds(database, 300)
     with Service(postgres.environment) as service:
@@ -255,6 +260,7 @@ def test_bad_archive_is_refused_and_nothing_is_stored(client, database, data):
     assert count(database) == 0
 
 
+@pytest.mark.long
 def test_one_bad_row_at_the_end_keeps_all_out(client, database):
     insert_all_kinds(database, 3 * AT_ONCE)
     with zipfile.ZipFile(io.BytesIO(export(client).content)) as file:
@@ -273,6 +279,7 @@ def test_form_without_a_file_is_refused(client):
         assert_problem(client.post("/submissions/import", headers=ADMIN, **fields), 422, "BadArchive")
 
 
+@pytest.mark.long
 def test_archive_may_be_ten_times_as_large_as_a_picture(postgres, database):
     """At most 100 MB, over the wire; and nobody without the token may send so much."""
     files = good()
