@@ -8,8 +8,8 @@ from app.schemas import Drift
 
 REFERENCE = 500  # the first sketches that a model read, which later ones are compared with
 LATEST = 500  # of those after them, the latest ones
-# The thresholds in use since credit scoring (Siddiqi, see psi). With 500 on either side luck alone exceeds 0.087, the 99%
-# quantile of chi-square / 250, one time in 100; with fewer sketches it would often exceed 0.1.
+# The thresholds in use since credit scoring (Siddiqi, see psi). With 500 on either side luck alone exceeds 0.087, the
+# 99% quantile of chi-square / 250, one time in 100; with fewer sketches it would often exceed 0.1.
 # B. Yurdakul, J. Naranjo, Statistical properties of the population stability index, 2020.
 SOME, MUCH = 0.1, 0.25
 
@@ -39,8 +39,8 @@ def compare(reference: Sequence[int], latest: Sequence[int]) -> Drift:
 
 def _too_early(first: int, then: int) -> str:
     return (
-        f"Too early to tell: the {LATEST} latest sketches are compared with the first {REFERENCE} that this model read. "
-        f"So far there are {first} first ones and {then} later ones."
+        f"Too early to tell: the latest {LATEST} sketches are compared with the first {REFERENCE} that this model "
+        f"read. So far there are {first} first ones and {then} later ones."
     )
 
 

@@ -43,7 +43,7 @@ FORM = {"schema": {"type": "object", "required": ["file"], "properties": {"file"
 ARCHIVE_BODY = {
     "requestBody": {
         "required": True,
-        "description": "What the export gave, with at most 100,000 sketches; or at most 10,000 pictures. 100 MB at most.",
+        "description": "What the export gave, at most 100,000 sketches; or at most 10,000 pictures. 100 MB at most.",
         "content": {ZIP: BINARY, "multipart/form-data": FORM},
     }
 }

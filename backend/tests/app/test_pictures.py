@@ -19,10 +19,12 @@ def read(model, files: dict[str, bytes] | bytes) -> list:
 @pytest.mark.parametrize(
     ("name", "label"),
     [
-        ("2/anna.png", "2"), ("ours/7/anna/1.png", "7"), ("2/7.png", "2"), ("7-anna.jpg", "7"), ("class/7_anna.jpg", "7"),
+        ("2/anna.png", "2"), ("ours/7/anna/1.png", "7"), ("2/7.png", "2"), ("7-anna.jpg", "7"),
+        ("class/7_anna.jpg", "7"),
         ("7.png", "7"), ("7 (2).PNG", "7"), ("none/house.png", "none"), ("Not a digit/x.png", "none"),
         ("not-a-digit-3.png", "none"), ("none-3.png", "none"), ("2\\anna.png", "2"),
-        ("12.png", None), ("3fa85f64-5717.png", None), ("anna-7.png", None), ("22/anna.png", None), ("nonesuch.png", None),
+        ("12.png", None), ("3fa85f64-5717.png", None), ("anna-7.png", None),
+        ("22/anna.png", None), ("nonesuch.png", None),
     ],
 )  # fmt: skip
 def test_label_is_in_the_folder_or_begins_the_name(name, label):
@@ -53,7 +55,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(model):
 
 
 def test_what_systems_add_is_not_mentioned(model):
-    junk = {name: b"x" for name in ("__MACOSX/7/._a.png", "7/.DS_Store", "7/Thumbs.db", "7/desktop.ini")}
+    junk = dict.fromkeys(("__MACOSX/7/._a.png", "7/.DS_Store", "7/Thumbs.db", "7/desktop.ini"), b"x")
     assert len(read(model, {"7/a.png": seven()} | junk)) == 1
 
 
