@@ -33,6 +33,10 @@ class Submission(BaseModel):
     status: Status
 
 
+class SubmissionCount(BaseModel):
+    submissions: int
+
+
 class SubmissionPage(BaseModel):
     items: list[Submission]
     next_cursor: str | None
@@ -42,6 +46,7 @@ class DigitStatistics(BaseModel):
     digit: int
     submissions: int
     correct: int
+    false_alarms: int  # no digits, yet read as this one, and not unsure
     recall: float | None
 
 
@@ -91,6 +96,7 @@ class Statistics(BaseModel):
     total: int
     digits: int
     not_digits: int
+    false_alarms: int
     correct: int
     accuracy: float | None
     unsure: int
@@ -104,9 +110,19 @@ class Statistics(BaseModel):
     drift: Drift
 
 
+class LeftOut(BaseModel):
+    file: str
+    reason: str
+
+
 class Imported(BaseModel):
+    """What an archive held, and what of it was stored, or would be."""
+
     imported: int
     skipped: int  # were there already
+    by_label: dict[str, int]  # "0" to "9" and "none"
+    left_out: int  # files
+    examples: list[LeftOut]  # the first of them
 
 
 class Verdict(BaseModel):

@@ -20,6 +20,7 @@ from answers import (
     Statistics,
     Status,
     Submission,
+    SubmissionCount,
     SubmissionPage,
 )
 
@@ -107,6 +108,12 @@ def submissions(
     return _parse(SubmissionPage, _call("GET", "/submissions", params=params, headers=_bearer(token)))
 
 
+def count(token: str | None = None, **filters: Any) -> int:
+    """How many all pages of `submissions` hold; `order` may be among the filters."""
+    found = _call("GET", "/submissions/count", params=filters, headers=_bearer(token))
+    return _parse(SubmissionCount, found).submissions
+
+
 def submission_image(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> bytes:
     """`key`: whoever stored it may see it before it is approved."""
     headers = _bearer(token) | ({"Idempotency-Key": str(key)} if key else {})
@@ -145,10 +152,11 @@ def export(token: str, **filters: Any) -> bytes:
     return bytes(archive)
 
 
-def import_archive(archive: bytes, token: str) -> Imported:
-    """Store again what an export holds: all of it or nothing."""
-    headers = _bearer(token) | {"Content-Type": "application/zip"}
-    return _parse(Imported, _call("POST", "/submissions/import", data=archive, headers=headers, timeout=PATIENT_S))
+def import_archive(archive: bytes, token: str, dry_run: bool = False) -> Imported:
+    """Store what a ZIP holds, an export or labelled pictures; or only say what it holds."""
+    options = {"headers": _bearer(token) | {"Content-Type": "application/zip"}, "timeout": PATIENT_S}
+    answer = _call("POST", "/submissions/import", data=archive, params={"dry_run": dry_run}, **options)
+    return _parse(Imported, answer)
 
 
 def models() -> list[Model]:
