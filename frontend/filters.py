@@ -4,8 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from desk import NOT_A_DIGIT
-
+NOT_A_DIGIT = "none"  # as the API calls it
 DIGITS = [str(digit) for digit in range(10)]
 ALL = "All"
 KEPT = "Not rejected"

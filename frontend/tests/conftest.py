@@ -190,4 +190,4 @@ def backend_without_database(running_backend: Server, monkeypatch: pytest.Monkey
 @pytest.fixture
 def page() -> AppTest:
     """The first page, not yet run."""
-    return AppTest.from_file(str(FRONTEND / "app.py"), default_timeout=PATIENCE_S)
+    return AppTest.from_file(str(FRONTEND / "navigation.py"), default_timeout=PATIENCE_S)

@@ -12,12 +12,10 @@ import filters
 import grid
 import one_by_one
 import pieces
-from desk import NOT_A_DIGIT
 from review import SELECT_FIRST, Review, count
 
 LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Import and export"
 HELP = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'
-DIGITS = [str(digit) for digit in range(10)]
 
 versions = st.cache_data(ttl=60, max_entries=1, show_spinner=False)(lambda: [model.version for model in api.models()])
 
@@ -120,9 +118,9 @@ def changes(review: Review, disabled: bool) -> None:
         button("Approve", review.approve, disabled, icon=":material/check:", shortcut="A", key="approve")
         button("Reject", review.reject, disabled, icon=":material/close:", shortcut="X", key="reject")
         with st.container(key="relabel"):
-            for digit in DIGITS:
+            for digit in filters.DIGITS:
                 button(digit, review.relabel, disabled, digit, shortcut=digit, key=f"relabel-{digit}")
-        button("Not a digit", review.relabel, disabled, NOT_A_DIGIT, key="relabel-none")
+        button("Not a digit", review.relabel, disabled, filters.NOT_A_DIGIT, key="relabel-none")
         button("Delete", review.ask, disabled, icon=":material/delete:", shortcut="Delete", key="delete")
 
 

@@ -1,5 +1,6 @@
 """How often the model is right, over all that people drew, and whether that changes."""
 
+import altair as alt
 import streamlit as st
 
 import api
@@ -21,10 +22,10 @@ def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         pieces.section("Each digit", "Of the sketches meant as it, how many were read as it, with the 95% interval.")
-        st.altair_chart(charts.recall(figures.per_digit), key="recall")
+        chart(charts.recall(figures.per_digit), "each-digit")
         if figures.digits:
             pieces.section("Can its confidence be trusted?", "On the line it is; below, it is too sure.")
-            st.altair_chart(charts.calibration(figures.confidence_bins), key="calibration")
+            chart(charts.calibration(figures.confidence_bins), "calibration")
     with right:
         pieces.section(
             "What gets mixed up", "Rows: what was meant. Columns: what was read. A click shows the sketches."
@@ -37,15 +38,16 @@ def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
             pieces.section("Right, day by day", "Of the sketches of a day, how many were read right.")
             names = {each.model for each in models}
             days = [each for each in figures.by_day_and_model if each.model in names]
-            st.altair_chart(charts.accuracy_by_day(days), key="by-day")
+            chart(charts.accuracy_by_day(days), "by-day")
         with right:
             pieces.section("Right, model by model", "Of the sketches that each read itself, the latest model first.")
-            st.altair_chart(charts.accuracy_by_model(models), key="by-model")
+            chart(charts.accuracy_by_model(models), "by-model")
 
 
 def mixed_up(figures: Statistics) -> None:
-    event = st.altair_chart(charts.confusion(figures.confusion_matrix), key="confusion", on_select="rerun",
-                            selection_mode=charts.CELL)  # fmt: skip
+    with st.container(key="matrix"):
+        drawn = charts.confusion(figures.confusion_matrix)
+        event = st.altair_chart(drawn, key="confusion", on_select="rerun", selection_mode=charts.CELL)
     for cell in list(event.selection.get(charts.CELL, [])):  # one, or none
         if figures.confusion_matrix[cell["meant"]][cell["read"]]:
             st.switch_page(GALLERY, query_params=sketches(cell["meant"], cell["read"]))
@@ -85,10 +87,16 @@ def asked(figures: Statistics) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         pieces.section("Unsure answers", "Of all answers of a day: on finished sketches, and to programs.")
-        st.altair_chart(charts.unsure_by_day(figures.answers_by_day), key="unsure")
+        chart(charts.unsure_by_day(figures.answers_by_day), "unsure")
     with right:
         pieces.section("As sure as at first?", "The latest sketches, compared with the first ones that it read.")
         pieces.drift(figures)
+
+
+def chart(drawn: alt.LayerChart, key: str) -> None:
+    """In a container of its own, for which the style sheet keeps room."""
+    with st.container(key=key):
+        st.altair_chart(drawn)
 
 
 pieces.heading("Statistics", "How often the model reads what people meant. Rejected sketches are left out.")
