@@ -88,7 +88,7 @@ def pack(files: list[tuple[str, bytes]]) -> bytes:
 
 def show(query: dict[str, Any]) -> None:
     """`query`: filters and order, as the API has them."""
-    job = st.session_state.setdefault("import", Import())
+    job = st.session_state.setdefault("importing", Import())
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Import")

@@ -43,11 +43,14 @@ def test_nearly_certain_is_not_certain(share, text):
     assert charts.percent(share) == text
 
 
-def test_digit_nobody_drew_has_an_empty_bar():
-    digits = [DigitStatistics(digit=digit, submissions=0, correct=0, recall=None) for digit in range(10)]
-    digits[3] = DigitStatistics(digit=3, submissions=4, correct=3, recall=0.75)
-    shares = [row["share"] for row in rows(charts.recall(digits))]
-    assert shares[2:5] == ["none yet", "3 of 4", "none yet"]
+def test_digit_nobody_drew_has_no_share():
+    digits = [
+        DigitStatistics(digit=digit, submissions=0, correct=0, false_alarms=0, recall=None) for digit in range(10)
+    ]
+    digits[3] = DigitStatistics(digit=3, submissions=4, correct=3, false_alarms=0, recall=0.75)
+    found = rows(charts.recall(digits))
+    assert [row["counted"] for row in found][2:5] == ["none yet", "75.0% of 4", "none yet"]
+    assert (found[3]["low"], found[3]["high"]) == pytest.approx((0.301, 0.954), abs=1e-3)
 
 
 def test_confusion_is_shaded_within_the_row():
@@ -57,6 +60,18 @@ def test_confusion_is_shaded_within_the_row():
     assert len(cells) == 100
     assert cells[1, 7]["share"] == 0.25
     assert cells[0, 0]["share"] == 0
+
+
+def test_every_axis_of_figures_has_a_title():
+    matrix = [[1] * 10 for _ in range(10)]
+    bins = [ConfidenceBin(low=0.9, high=1, submissions=20, mean_confidence=0.97, accuracy=0.95)]
+    answers = [DayAnswers(day=date(2026, 11, 1), answers=50, unsure=5)]
+    drawn = [charts.confusion(matrix), charts.calibration(bins), charts.accuracy_by_day(days(0.9)),
+             charts.unsure_by_day(answers)]  # fmt: skip
+    for chart in drawn:
+        layer = chart.to_dict()["layer"][0]["encoding"]
+        assert layer["x"]["axis"]["title"]
+        assert layer["y"]["axis"]["title"]
 
 
 def test_calibration_leaves_empty_bins_out():
@@ -101,13 +116,14 @@ def test_more_models_than_colors_are_drawn():
 
 def test_models_are_told_with_their_sketches():
     models = [ModelStatistics(model="a", submissions=1200, accuracy=0.951)]
-    assert [row["words"] for row in rows(charts.accuracy_by_model(models))] == ["95.1% of 1,200"]
+    assert [row["counted"] for row in rows(charts.accuracy_by_model(models))] == ["95.1% of 1,200"]
 
 
 def test_share_of_unsure_answers_is_of_each_day():
     answers = [DayAnswers(day=date(2026, 11, day), answers=50, unsure=day) for day in (1, 20)]
     chart = charts.unsure_by_day(answers)
     assert [row["share"] for row in rows(chart)] == [0.02, 0.4]
+    assert all(row["low"] < row["share"] < row["high"] for row in rows(chart))
     assert domains(chart)[0][1] > 0.4
 
 
