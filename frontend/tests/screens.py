@@ -1,7 +1,7 @@
 """How each view loads and whether everybody can use it, at every size, light and dark.
 
-    uv run python tests/measure.py                                  # of a page at http://localhost:8501
-    uv run python tests/measure.py --url http://localhost:8600 --shots folder --views gallery models
+    uv run python tests/screens.py                                  # of a page at http://localhost:8501
+    uv run python tests/screens.py --url http://localhost:8600 --shots folder --views gallery models
 
 Prints a line for each: the layout shift while it loads (wanted: below 0.1), what axe calls serious or critical, what
 lies beyond the screen's edge, and what is too low for a finger (44 pixels). Ends with 1 unless all is as wanted.
