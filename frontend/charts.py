@@ -70,8 +70,12 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str | None, 
     # dots, not bars: a scale that does not begin at 0 would make bars lie
     low = max(0.0, np.floor(20 * min([row["low"] for _, row in data.iterrows() if row["of"]], default=0)) / 20 - 0.05)
     scale = alt.Scale(domain=[low, 1], nice=False)
-    x = alt.X("share:Q", scale=scale, axis=_axis(title="share read right", format="%", tickCount=5, grid=True))
-    y = alt.Y("name:N", sort=None, axis=_axis(title=title, labelFontSize=labels, labelLimit=130))
+    x = alt.X(
+        "share:Q",
+        scale=scale,
+        axis=_axis(title="share read right", format="%", tickCount=4, labelOverlap=True, grid=True),
+    )
+    y = alt.Y("name:N", sort=None, axis=_axis(title=title, labelFontSize=labels, labelLimit=96))
     tooltip = [alt.Tooltip("name", title=title or "model"), alt.Tooltip("words", title="read right")]
     base = alt.Chart(data).encode(y=y, tooltip=tooltip)
     counted = base.transform_filter("datum.of > 0")
@@ -79,8 +83,8 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str | None, 
     dots = counted.mark_circle(size=90, opacity=1, color=ACCENT).encode(x)
     words = base.mark_text(align="left", fontSize=12, baseline="middle").encode(text="counted")
     layers = ranges.encode(alt.X("low:Q", scale=scale), x2="high") + dots
-    layers += words.encode(x=alt.value(alt.expr("width + 10")))
-    return _plain(layers, height=step * len(names) + AXIS, right=120)
+    layers += words.encode(x=alt.value(alt.expr("width + 8")))
+    return _plain(layers, height=step * len(names) + AXIS, right=96)
 
 
 def _share_of(part: int, whole: int) -> dict:
