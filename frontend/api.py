@@ -18,7 +18,7 @@ from answers import (
     Promotion,
     Statistics,
     Status,
-    Submission,
+    SubmissionCount,
     SubmissionPage,
 )
 
@@ -76,13 +76,6 @@ def session() -> requests.Session:
     return session
 
 
-def store(picture: bytes, content_type: str, label: str, key: UUID) -> Submission:
-    """Store a picture with what was meant, "0" to "9" or "none"; sent again with the same key it is stored once."""
-    files = {"file": ("picture", picture, content_type)}
-    headers = {"Idempotency-Key": str(key)}
-    return _parse(Submission, _call("POST", "/submissions", files=files, data={"true_label": label}, headers=headers))
-
-
 @lru_cache
 def pool() -> httpx2.AsyncClient:
     """For what the page's own routes pass on, on the server's event loop."""
@@ -109,6 +102,12 @@ def submissions(
     """The newest first, or those likeliest "mislabelled". Without the token, those that the backend shows visitors."""
     params = {"limit": limit, "cursor": cursor, "order": order} | filters
     return _parse(SubmissionPage, _call("GET", "/submissions", params=params, headers=_bearer(token)))
+
+
+def count(token: str | None = None, **filters: Any) -> int:
+    """How many all pages of `submissions` hold; `order` may be among the filters."""
+    found = _call("GET", "/submissions/count", params=filters, headers=_bearer(token))
+    return _parse(SubmissionCount, found).submissions
 
 
 def submission_image(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> bytes:
@@ -149,10 +148,11 @@ def export(token: str, **filters: Any) -> bytes:
     return bytes(archive)
 
 
-def import_archive(archive: bytes, token: str) -> Imported:
-    """Store again what an export holds: all of it or nothing."""
-    headers = _bearer(token) | {"Content-Type": "application/zip"}
-    return _parse(Imported, _call("POST", "/submissions/import", data=archive, headers=headers, timeout=PATIENT_S))
+def import_archive(archive: bytes, token: str, dry_run: bool = False) -> Imported:
+    """Store what a ZIP holds, an export or labelled pictures; or only say what it holds."""
+    options = {"headers": _bearer(token) | {"Content-Type": "application/zip"}, "timeout": PATIENT_S}
+    answer = _call("POST", "/submissions/import", data=archive, params={"dry_run": dry_run}, **options)
+    return _parse(Imported, answer)
 
 
 def models() -> list[Model]:

@@ -9,6 +9,12 @@ from pathlib import Path
 
 import streamlit as st
 
+import first_paint
 import routes
 
-app = st.App(Path(__file__).with_name("navigation.py"), routes=routes.ROUTES, lifespan=routes.lifespan)
+app = st.App(
+    Path(__file__).with_name("navigation.py"),
+    routes=routes.ROUTES,
+    lifespan=routes.lifespan,
+    middleware=first_paint.MIDDLEWARE,
+)

@@ -1,10 +1,7 @@
 """The pages. Another one is a file in views/ and a line in PAGES; app.py starts them."""
 
-from pathlib import Path
-
 import streamlit as st
 
-HERE = Path(__file__).parent
 PAGES = [
     st.Page("views/draw.py", title="Draw", icon=":material/draw:", default=True),
     st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:", url_path="gallery"),
@@ -12,8 +9,7 @@ PAGES = [
     st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
 ]
 
-st.set_page_config(page_icon="✏️")  # no layout: style.css sets the width, once, while the page is still empty
-st.html(HERE / "style.css")
+st.set_page_config(page_title="Digit recogniser", page_icon="✏️", layout="wide")
 page = st.navigation(PAGES, position="hidden")
 
 with st.container(horizontal=True, vertical_alignment="center", key="header"):

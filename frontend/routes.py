@@ -92,7 +92,7 @@ def _problem(status: int, error: str, detail: str, headers: dict[str, str] | Non
 
 
 def _canvas() -> Path:
-    """The script of streamlit-drawable-canvas; found without importing the package, which asks for Streamlit's runtime."""
+    """The script of streamlit-drawable-canvas. Importing the package would ask for Streamlit's runtime."""
     [package] = find_spec("streamlit_drawable_canvas").submodule_search_locations
     [script] = Path(package, "frontend", "build").glob("index-*.js")
     return script

@@ -6,6 +6,7 @@ import io
 import struct
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from typing import Annotated, Any, BinaryIO
 from uuid import UUID
@@ -158,9 +159,27 @@ def unpack(file: BinaryIO) -> Iterator[Restored]:
         raise BadArchive from e
 
 
-def _rows(file: BinaryIO) -> Iterator[Restored]:
+def is_export(file: BinaryIO) -> bool:
+    """Whether the ZIP has labels.csv at its top. Raises BadArchive where it is no ZIP."""
+    try:
+        with opened(file) as archive:
+            return LABELS in archive.NameToInfo
+    except BadArchive:
+        raise
+    except Exception as e:  # as above
+        raise BadArchive("This is no ZIP, or it is damaged.") from e
+
+
+@contextmanager
+def opened(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """The ZIP, once its table of contents is known to be bearable. Raises BadArchive and what zipfile raises."""
     with zipfile.ZipFile(_Careful(file)) as archive:
         _check_sizes(archive.infolist())
+        yield archive
+
+
+def _rows(file: BinaryIO) -> Iterator[Restored]:
+    with opened(file) as archive:
         seen: set[UUID] = set()
         for number, fields in _read_labels(archive):
             try:
@@ -198,7 +217,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
         raise BadArchive(f"Unpacked, the ZIP would be larger than {MAX_UNPACKED // 1_000_000} MB.")
 
 
-def _open(archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipExtFile:
+def open_file(archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipExtFile:
     """Opens a file of at most so many bytes: reading stops at the size that the archive names."""
     try:
         entry = archive.getinfo(name)
@@ -216,7 +235,7 @@ def _read_labels(archive: zipfile.ZipFile) -> Iterator[tuple[int, dict[str, str]
     """The rows, with the number that each has in a spreadsheet."""
     if LABELS not in archive.namelist():
         raise BadArchive(f"The ZIP has no {LABELS} at its top.")
-    with _open(archive, LABELS, MAX_LABELS) as file:
+    with open_file(archive, LABELS, MAX_LABELS) as file:
         # -sig: some spreadsheets write a byte order mark
         reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
         if missing := [column for column in COLUMNS if column not in {*LATER, *(reader.fieldnames or [])}]:
@@ -277,7 +296,7 @@ def _complaint(error: ValidationError) -> str:
 def _read_sketch(archive: zipfile.ZipFile, name: str) -> bytes:
     """A PNG that opens, byte by byte as it was."""
     try:
-        with _open(archive, name, MAX_SKETCH) as file:
+        with open_file(archive, name, MAX_SKETCH) as file:
             data = file.read(MAX_SKETCH + 1)
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             picture.verify()  # its checksums, which load does not look at

@@ -37,6 +37,7 @@ CONDITIONS = {
     "correct": "correct = %(correct)s",
     "unsure": "unsure = %(unsure)s",
     "status": "status = %(status)s",
+    "rejected": "(status = 'rejected') = %(rejected)s",
     "model": "model = %(model)s",
     "approved_only": "status = 'approved'",
     "nothing": "false",
@@ -157,6 +158,14 @@ def page_query(
         where += "".join(f" AND {SPAN.format(CONDITIONS[name])}" for name in OF_A_TIME if name in values)
     query = f"{SELECT_SUBMISSION} WHERE {where} ORDER BY {sorting} LIMIT %(limit)s"
     return query, values | {"limit": limit}
+
+
+async def count_submissions(connection: AsyncConnection, order: Order = "newest", **filters: Any) -> int:
+    """How many all pages of list_submissions hold."""
+    where, values = _where(filters | _correctness(filters, order))
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(f"SELECT count(*) FROM submissions WHERE {where}", values, prepare=False)
+        return await cursor.fetchone()
 
 
 def _correctness(filters: dict[str, Any], order: Order) -> dict[str, Any]:

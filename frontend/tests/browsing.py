@@ -1,16 +1,13 @@
 """A browser, and the pages in it; conftest.py hands the fixtures to all tests."""
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 
+import browsers
 import pytest
 from conftest import FRONTEND, PATIENCE_S, Server, missing
 from playwright.sync_api import Browser, Error, Page, Request, expect, sync_playwright
 
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -18,10 +15,9 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
+            browser = browsers.launch(playwright)
         except Error as e:
             missing(f"no browser: {e.message.splitlines()[0]}")
         yield browser

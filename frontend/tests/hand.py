@@ -1,5 +1,6 @@
 """A quick hand: sketches that differ from each other, drawn with mouse or finger, and what they look like."""
 
+import itertools
 import random
 from dataclasses import dataclass
 
@@ -51,7 +52,12 @@ def sketches(count: int, seed: int) -> list[Sketch]:
 
 
 def _sketch(label: str, rng: random.Random) -> Sketch:
-    scale, dx, dy, slant = rng.uniform(0.55, 1), rng.uniform(-0.12, 0.12), rng.uniform(-0.08, 0.08), rng.uniform(-0.2, 0.2)
+    scale, dx, dy, slant = (
+        rng.uniform(0.55, 1),
+        rng.uniform(-0.12, 0.12),
+        rng.uniform(-0.08, 0.08),
+        rng.uniform(-0.2, 0.2),
+    )
 
     def place(x: float, y: float) -> tuple[float, float]:
         return 0.5 + scale * (x - 0.5 - slant * (y - 0.5)) + dx, 0.5 + scale * (y - 0.5) + dy
@@ -101,7 +107,7 @@ class Hand:
         return self.box["x"] + x * self.box["width"], self.box["y"] + y * self.box["height"]
 
     def _between(self, points: Stroke) -> Stroke:
-        pairs = zip(points, points[1:], strict=False)
+        pairs = itertools.pairwise(points)
         parts = [n / self.steps for n in range(1, self.steps + 1)]
         return [(a + t * (c - a), b + t * (d - b)) for (a, b), (c, d) in pairs for t in parts]
 

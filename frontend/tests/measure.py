@@ -1,9 +1,9 @@
 """Measures the pages in Chromium, on a database, a backend and a frontend of their own:
 
-    PYTHONPATH=. uv run python tests/measure.py                    # ink to answer, layout shift: half a minute
+    PYTHONPATH=. uv run python tests/measure.py                    # ink to answer: half a minute
     PYTHONPATH=. uv run python tests/measure.py --visitors 10      # the same for ten who draw at once
-    PYTHONPATH=. uv run python tests/measure.py --digits 200       # 200 quick sketches: is every row there, with its own picture?
-    PYTHONPATH=. uv run python tests/measure.py --digits 200 --kill 2 --phone      # the backend is killed and started again meanwhile
+    PYTHONPATH=. uv run python tests/measure.py --digits 200       # 200 quick sketches: is every row there, as drawn?
+    PYTHONPATH=. uv run python tests/measure.py --digits 200 --kill 2 --phone      # the backend is killed meanwhile
 
 Ink to answer is told for every movement of the pen: until an answer that knows of it is on the screen. It exits with 1
 where a sketch is lost or mixed up.
@@ -12,7 +12,7 @@ where a sketch is lost or mixed up.
 import argparse
 import asyncio
 import io
-import os
+import itertools
 import random
 import statistics
 import sys
@@ -21,13 +21,14 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from browsing import CHROMIUM, DESKTOP, FLAGS, PHONE
+import browsers
+from browsing import DESKTOP, PHONE
 from conftest import FRONTEND, Postgres, Server, backend_server
 from hand import Sketch, sketches, whose
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 
-VIEWS = ["", "gallery", "statistics", "models"]
+NAMES = {"ink": "ink to answer", "ends": "end of a stroke to answer", "request": "picture sent to answer"}
 WAIT_MS = 700  # at most, between two things that the hand does
 # what the page is asked to note: when ink came, when a picture of it was sent, when an answer was painted
 PROBE = """
@@ -50,10 +51,6 @@ PROBE = """
     }).observe(image, { attributes: true, attributeFilter: ["src"] });
   };
   watch();
-  window.shift = 0;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) window.shift += entry.value;
-  }).observe({ type: "layout-shift", buffered: true });
 })();
 """
 
@@ -97,7 +94,7 @@ class Visitor:
     async def stroke(self, stroke: list, step_ms: float = 0) -> None:
         places = [(self.box["x"] + x * self.box["width"], self.box["y"] + y * self.box["height"]) for x, y in stroke]
         between = [(a + t * (c - a), b + t * (d - b))
-                   for (a, b), (c, d) in zip(places, places[1:], strict=False) for t in (0.25, 0.5, 0.75, 1)]  # fmt: skip
+                   for (a, b), (c, d) in itertools.pairwise(places) for t in (0.25, 0.5, 0.75, 1)]  # fmt: skip
         await self._pen("down", *places[0])
         for place in between:
             await self._pen("move", *place)
@@ -147,7 +144,9 @@ class Visitor:
 
 def times(probe: dict) -> dict[str, list[float]]:
     def until(moment: float, limit: float = 6000) -> float | None:
-        return next((shown - moment for sent, shown in probe["shown"] if sent >= moment and shown - moment < limit), None)
+        return next(
+            (shown - moment for sent, shown in probe["shown"] if sent >= moment and shown - moment < limit), None
+        )
 
     ink, ends = [until(moment) for moment in probe["ink"]], [until(moment) for moment in probe["ends"]]
     rates = [sum(start <= sent < start + 1000 for sent in probe["sent"]) for start in probe["sent"]]
@@ -157,7 +156,9 @@ def times(probe: dict) -> dict[str, list[float]]:
 def tell(name: str, values: list[float | None]) -> None:
     known = sorted(value for value in values if value is not None)
     middle, high = statistics.median(known), known[int(0.95 * (len(known) - 1))]
-    print(f"{name:28} median {middle:4.0f} ms, p95 {high:4.0f} ms, n = {len(known)}, without an answer {len(values) - len(known)}")
+    print(
+        f"{name:28} median {middle:4.0f} ms, p95 {high:4.0f} ms, n = {len(known)}, without an answer {len(values) - len(known)}"
+    )
 
 
 async def measure_answers(browser: Browser, url: str, visitors: int, postgres: Postgres) -> bool:
@@ -168,7 +169,11 @@ async def measure_answers(browser: Browser, url: str, visitors: int, postgres: P
         await visitor.open(url)
     found = await asyncio.gather(*(visitor.calmly(each) for visitor, each in zip(everyone, drawn, strict=True)))
     print(f"{visitors} drawing at once:")
-    for key, name in {"ink": "ink to answer", "ends": "end of a stroke to answer", "request": "picture sent to answer"}.items():
+    for key, name in {
+        "ink": "ink to answer",
+        "ends": "end of a stroke to answer",
+        "request": "picture sent to answer",
+    }.items():
         tell(name, [value for each in found for value in each[key]])
     print(f"{'requests in one second':28} at most {max(max(each['rates']) for each in found)} a visitor")
     rows = await wait_for(postgres, 12 * visitors)
@@ -181,19 +186,9 @@ def logged(postgres: Postgres) -> int:
     return postgres.rows("SELECT count(*) AS n FROM predictions")[0]["n"]
 
 
-async def measure_shift(browser: Browser, url: str) -> None:
-    for size in (DESKTOP, PHONE):
-        for view in VIEWS:
-            page = await (await browser.new_context(viewport=size)).new_page()
-            await page.add_init_script(PROBE)
-            await page.goto(f"{url}/{view}")
-            await page.wait_for_timeout(4000)
-            shift = await page.evaluate("shift")
-            print(f"layout shift {size['width']:4}×{size['height']:<4} /{view:12} {shift:.3f}")
-            await page.context.close()
-
-
-async def measure_loss(browser: Browser, postgres: Postgres, backend: Server, url: str, given: argparse.Namespace) -> bool:
+async def measure_loss(
+    browser: Browser, postgres: Postgres, backend: Server, url: str, given: argparse.Namespace
+) -> bool:
     options = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if given.phone else {"viewport": DESKTOP}
     visitor = Visitor(await (await browser.new_context(**options)).new_page(), given.phone, 5)
     await visitor.open(url)
@@ -209,7 +204,9 @@ async def measure_loss(browser: Browser, postgres: Postgres, backend: Server, ur
     rows = await wait_for(postgres, given.digits)
     whole = [str(row["true_label"]) for row in rows] == [sketch.label for sketch in drawn]
     whole &= [whose(Image.open(io.BytesIO(row["image"])), drawn) for row in rows] == list(range(given.digits))
-    print(f"{given.digits} quick sketches, {given.kill} kills: {len(rows)} rows, {'each as drawn' if whole else 'MIXED UP OR LOST'}")
+    print(
+        f"{given.digits} quick sketches, {given.kill} kills: {len(rows)} rows, {'each as drawn' if whole else 'MIXED UP OR LOST'}"
+    )
     return whole
 
 
@@ -229,16 +226,12 @@ async def wait_for(postgres: Postgres, count: int) -> list[dict]:
 
 
 async def main(given: argparse.Namespace) -> bool:
-    path = os.environ.get("CHROMIUM") or next((f"/usr/bin/{name}" for name in CHROMIUM if Path("/usr/bin", name).exists()), None)
     with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as (postgres, backend, frontend):
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=path, args=FLAGS.split())
+            browser = await browsers.launch(playwright)
             if given.digits:
                 return await measure_loss(browser, postgres, backend, frontend.url, given)
-            whole = await measure_answers(browser, frontend.url, given.visitors, postgres)
-            if given.visitors == 1:
-                await measure_shift(browser, frontend.url)
-            return whole
+            return await measure_answers(browser, frontend.url, given.visitors, postgres)
 
 
 if __name__ == "__main__":

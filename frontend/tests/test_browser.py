@@ -1,16 +1,18 @@
 """The Gallery and the Models page in Chromium, on a real backend and a real Postgres."""
 
+import re
+import time
 import zipfile
 from uuid import UUID, uuid4
 
+import calls
 import pytest
+import screens
 from browsing import PHONE
 from candidates import REFUSED, store_candidate
-from conftest import ADMIN_TOKEN
+from conftest import ADMIN_TOKEN, PATIENCE_S
 from drawings import picture
 from playwright.sync_api import Locator, Page, expect
-
-import api
 
 
 def press(page: Page, key: str) -> None:
@@ -27,7 +29,7 @@ def six(backend) -> list[UUID]:
     """Sketches in the order of the gallery: the newest first. One is labelled wrong, one is called no digit."""
     drawn = [7, 7, 7, 3, 4, 4]
     pairs = zip(drawn, MEANT, strict=True)
-    stored = [api.store(picture(digit), "image/png", meant, uuid4()) for digit, meant in pairs]
+    stored = [calls.store(picture(digit), "image/png", meant, uuid4()) for digit, meant in pairs]
     return [submission.id for submission in reversed(stored)]
 
 
@@ -48,8 +50,15 @@ def sign_in(page: Page, token: str = ADMIN_TOKEN) -> None:
 
 def sign_in_to_review(page: Page) -> None:
     sign_in(page)
+    do(page, "Select")
     expect(page.locator(".st-key-approve button")).to_be_visible()
+
+
+def do(page: Page, activity: str) -> None:
+    """As somebody who is signed in."""
+    expect(page.locator(".st-key-activity")).to_be_visible()
     page.keyboard.press("Escape")  # closes the popover
+    page.locator(".st-key-activity").get_by_text(activity, exact=True).click()
 
 
 def set_filter(page: Page, label: str, choice: str) -> None:
@@ -112,9 +121,9 @@ def test_keyboard_alone_selects(visit, six):
     page = visit()
     open_gallery(page)
     sign_in_to_review(page)
-    sketches(page).nth(1).focus()
+    sketches(page).locator("[data-id]").nth(1).focus()
     page.keyboard.press("Space")
-    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.get_by_text("2 selected.")).to_be_visible()
     press(page, "select-none")
@@ -130,7 +139,7 @@ def test_token_stays_where_it_belongs(visit, six, frontend, running_backend):
     expect(page.get_by_text("This is not the admin token of this server.")).to_be_visible()
     page.get_by_label("Admin token").fill(ADMIN_TOKEN)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator(".st-key-approve button")).to_be_visible()
+    expect(page.locator(".st-key-activity")).to_be_visible()
     for secret in (ADMIN_TOKEN, "not-the-token"):
         assert secret not in page.url
         assert secret not in page.content()
@@ -144,10 +153,10 @@ def test_token_stays_where_it_belongs(visit, six, frontend, running_backend):
 def test_export_has_what_the_filters_leave(visit, six, tmp_path):
     page = visit()
     open_gallery(page)
-    sign_in_to_review(page)
     set_filter(page, "Meant", "7")
     expect(sketches(page)).to_have_count(2)
-    page.locator(".st-key-door button").first.click()
+    sign_in(page)
+    do(page, "Import and export")
     with page.expect_download() as download:
         page.locator(".st-key-export button").first.click()
     download.value.save_as(tmp_path / "export.zip")
@@ -175,7 +184,7 @@ def test_turned_page_is_seen_from_its_top(visit, six, postgres):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     open_gallery(page, 48)
     page.locator(".st-key-older button").tap()
-    expect(page.get_by_text("Page 2")).to_be_attached()
+    expect(page.get_by_text("66 sketches, newest first. Page 2 of 2.")).to_be_attached()
     expect(sketches(page)).to_have_count(66 - 48)
     expect(sketches(page).first).to_be_in_viewport()
 
@@ -197,6 +206,102 @@ def test_absent_backend_is_told_and_the_selection_survives(visit, six, backend, 
     assert stored(postgres, six)[0] == (None, "approved")
 
 
+def test_sketch_opens_large_and_the_arrows_lead_on(visit, six):
+    page = visit()
+    open_gallery(page)
+    sketches(page).nth(1).click()
+    large = page.locator("dialog.large")
+    expect(large).to_be_visible()
+    expect(large.locator("dd").first).to_have_text("4")
+    page.keyboard.press("ArrowRight")
+    expect(large.locator("dd").first).to_have_text("3")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")  # that was the first one
+    expect(large.locator("dd").first).to_have_text("not a digit")
+    page.keyboard.press("Escape")
+    expect(large).not_to_be_visible()
+    expect(sketches(page).locator("[data-id]").first).to_be_focused()
+
+
+def test_queue_keeps_up_with_a_quick_reviewer(visit, six, postgres):
+    page = visit()
+    open_gallery(page)
+    sign_in(page)
+    do(page, "One by one")
+    expect(page.locator(".one .count")).to_have_text("6 sketches to go")
+    expect(page.locator(".one .picture img")).to_have_attribute("src", re.compile("^data:"))
+    for key in "5axn":  # without a wait
+        page.keyboard.press(key)
+    expect(page.locator(".one .count")).to_have_text("2 sketches to go")
+    page.keyboard.press("ArrowLeft")  # back to the one that is "not a digit" now
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowRight")  # skipped
+    page.keyboard.press("7")
+    expect(page.get_by_text("That was the last one.")).to_be_visible()
+    wanted = [(5, "approved"), (4, "approved"), (3, "rejected"), (1, "approved"), (7, "pending"), (7, "approved")]
+    deadline = time.monotonic() + PATIENCE_S
+    while stored(postgres, six) != wanted:
+        assert time.monotonic() < deadline, stored(postgres, six)
+        page.wait_for_timeout(100)
+
+
+def test_queue_waits_for_an_absent_backend(visit, six, backend, postgres):
+    page = visit()
+    open_gallery(page)
+    sign_in(page)
+    do(page, "One by one")
+    expect(page.locator(".one .count")).to_have_text("6 sketches to go")
+    backend.stop()
+    try:
+        page.keyboard.press("a")
+        page.keyboard.press("x")
+        expect(page.get_by_text("Nothing is lost: it goes on by itself.")).to_be_visible()
+    finally:
+        backend.start()
+    expect(page.locator(".one .done")).to_have_text("The one before was rejected.")
+    assert stored(postgres, six)[:2] == [(None, "approved"), (4, "rejected")]
+
+
+def test_filtered_view_can_be_shared(visit, six):
+    page = visit()
+    open_gallery(page)
+    set_filter(page, "Answer", "Wrong")
+    expect(sketches(page)).to_have_count(1)
+    assert page.url.endswith("/gallery?answer=Wrong")
+    page.reload()
+    expect(sketches(page)).to_have_count(1)
+    expect(page).to_have_title("Gallery · Digit recogniser")
+
+
+# --- the statistics -------------------------------------------------------------------------------
+
+
+def test_click_on_a_mistake_opens_its_sketches(visit, six):
+    page = visit(viewport={"width": 1280, "height": 1200})
+    page.get_by_role("link", name="Statistics").click()
+    cell = page.locator(".st-key-matrix").get_by_text("1", exact=True)
+    expect(page.locator(".st-key-matrix svg")).to_be_visible()
+    drawn = page.locator(".st-key-matrix path[aria-label*='meant: 1'][aria-label*='read: 7']")
+    drawn.click() if drawn.count() else cell.first.click()
+    expect(sketches(page)).to_have_count(1)
+    assert page.url.endswith("/gallery?meant=1&read=7&status=Not+rejected")
+
+
+# --- every screen ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", screens.THEMES)
+@pytest.mark.parametrize("size", [(320, 568), (1280, 800)], ids=str)
+@pytest.mark.parametrize("view", ["gallery", "statistics", "models"])
+def test_view_is_for_everybody_on_every_screen(browser, frontend, six, view, size, theme):
+    page = screens.visit(browser, f"{frontend.url}/{view}", size, theme)
+    assert screens.look(page).problems == []
+    expect(page.locator("h1")).to_have_count(1)
+    expect(page).to_have_title(f"{view.title()} · Digit recogniser")
+    page.context.close()
+
+
 # --- the models -----------------------------------------------------------------------------------
 
 
@@ -204,7 +309,7 @@ def test_model_is_promoted_against_the_gate_and_rolled_back(visit, shipped_model
     version = store_candidate(postgres, REFUSED)
     page = visit()
     page.get_by_role("link", name="Models").click()
-    expect(page.locator(".model")).to_have_count(2)
+    expect(page.locator(".models tbody tr")).to_have_count(2)
     sign_in(page)
     page.locator(f".st-key-promote-{version} button").first.click()
     expect(page.locator(f".st-key-serve-{version} button")).to_be_disabled()

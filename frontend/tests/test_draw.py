@@ -4,6 +4,7 @@ import re
 import time
 from uuid import uuid4
 
+import calls
 import pytest
 from browsing import PHONE, open_page
 from conftest import ADMIN_TOKEN
@@ -14,8 +15,9 @@ from playwright.sync_api import Page, expect
 import api
 
 SEVEN, THREE, FOUR = (Sketch(digit, DIGITS[digit]) for digit in "734")
-HOUSE = Sketch("none", [[(0.2, 0.85), (0.2, 0.45), (0.8, 0.45), (0.8, 0.85), (0.2, 0.85)], [(0.15, 0.45), (0.5, 0.12), (0.85, 0.45)],
-                        [(0.42, 0.85), (0.42, 0.6), (0.58, 0.6), (0.58, 0.85)]])  # fmt: skip
+WALLS = [(0.2, 0.85), (0.2, 0.45), (0.8, 0.45), (0.8, 0.85), (0.2, 0.85)]
+ROOF, DOOR = [(0.15, 0.45), (0.5, 0.12), (0.85, 0.45)], [(0.42, 0.85), (0.42, 0.6), (0.58, 0.6), (0.58, 0.85)]
+HOUSE = Sketch("none", [WALLS, ROOF, DOOR])
 FINGER = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
 
@@ -49,10 +51,13 @@ def expect_rows(postgres, labels: list[int | None], patience_s: float = 20) -> N
 
 def inked(page: Page) -> bool:
     """Whether anything is on the canvas, in either of its layers."""
-    return page.evaluate("""() => [...document.querySelector(".ink").shadowRoot.querySelectorAll(".dc-canvas")].some((each) => {
+    return page.evaluate("""() => {
+      const { shadowRoot } = document.querySelector(".ink");
+      return [...shadowRoot.querySelectorAll(".dc-canvas")].some((each) => {
         const { data } = each.getContext("2d").getImageData(0, 0, each.width, each.height);
         return data.some((value, i) => i % 4 === 0 && value > 128);
-    })""")
+      });
+    }""")
 
 
 def expect_canvas(page: Page, state: str) -> None:
@@ -114,7 +119,8 @@ def test_requests_are_few_and_one_at_a_time(visit):
 
 def test_nothing_else_moves(visit):
     page = visit()
-    places = "() => [...document.querySelectorAll('.draw button, .sheet, .answer')].map((e) => JSON.stringify(e.getBoundingClientRect()))"
+    places = """() => [...document.querySelectorAll(".draw button, .sheet, .answer")]
+        .map((each) => JSON.stringify(each.getBoundingClientRect()))"""
     before = page.evaluate(places)
     draw(page, SEVEN)
     expect_answer(page, "That’s a 7")
@@ -371,7 +377,12 @@ def test_two_tabs_send_each_sketch_once_and_keep_their_own(visit, backend, front
 def test_sketch_refused_for_good_says_why_and_shows_its_picture(visit, postgres):
     page = visit()
     hand = Hand(page)
-    page.route("**/page/submissions", lambda route: route.fulfill(status=422, json={"error": "BlankImage", "detail": "There is no ink on the image."}))
+    page.route(
+        "**/page/submissions",
+        lambda route: route.fulfill(
+            status=422, json={"error": "BlankImage", "detail": "There is no ink on the image."}
+        ),
+    )
     hand.draw(SEVEN)
     page.keyboard.press("7")
     refusal = page.locator(".refused li")
@@ -483,7 +494,9 @@ def test_second_finger_on_the_keypad_counts_while_the_first_draws(visit, postgre
 
 def test_foreign_page_is_refused(frontend, backend):
     for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
-        answer = api.session().post(frontend.url + "/page/read", data=picture(7), headers={"Content-Type": "image/png"} | origin)
+        answer = api.session().post(
+            frontend.url + "/page/read", data=picture(7), headers={"Content-Type": "image/png"} | origin
+        )
         assert (answer.status_code, answer.json()["error"]) == (403, "ForeignOrigin")
 
 
@@ -500,10 +513,13 @@ def test_calls_are_passed_on_with_the_backend_s_words(frontend, backend, postgre
 
 def test_admin_s_calls_cannot_be_reached_this_way(frontend, backend):
     token = {"Origin": frontend.url, "Authorization": f"Bearer {ADMIN_TOKEN}".encode()}
-    submission = api.store(picture(7), "image/png", "7", uuid4())
+    submission = calls.store(picture(7), "image/png", "7", uuid4())
     answer = api.session().delete(f"{frontend.url}/page/submissions", headers=token)
     assert answer.status_code == 422
-    assert api.session().delete(f"{frontend.url}/page/submissions/{submission.id}", headers=token).status_code in (404, 405)
+    assert api.session().delete(f"{frontend.url}/page/submissions/{submission.id}", headers=token).status_code in (
+        404,
+        405,
+    )
     assert api.statistics().total == 1
 
 

@@ -36,7 +36,18 @@ from app.errors import (
 from app.filters import Filters
 from app.journal import Log
 from app.registry import Serving
-from app.schemas import Change, Changed, ChangeOfMany, Deleted, Deletion, Label, Order, Submission, SubmissionPage
+from app.schemas import (
+    Change,
+    Changed,
+    ChangeOfMany,
+    Deleted,
+    Deletion,
+    Label,
+    Order,
+    Submission,
+    SubmissionCount,
+    SubmissionPage,
+)
 from app.upload import to_sketch
 
 log = logging.getLogger("app")
@@ -121,6 +132,15 @@ async def list_submissions(
     )
     more = len(items) > limit
     return SubmissionPage(items=items[:limit], next_cursor=_cursor(items[limit - 1], order) if more else None)
+
+
+@router.get("/count", responses=WITH_TOKEN)
+async def count_submissions(
+    connection: Connection, filters: Filters, sees_all: SeesAll, order: Order = "newest"
+) -> SubmissionCount:
+    """How many submissions the pages of the list hold, with the same filters and order."""
+    found = await store.count_submissions(connection, order, approved_only=None if sees_all else True, **filters)
+    return SubmissionCount(submissions=found)
 
 
 @router.patch("", **ADMIN)
