@@ -156,9 +156,8 @@ def times(probe: dict) -> dict[str, list[float]]:
 def tell(name: str, values: list[float | None]) -> None:
     known = sorted(value for value in values if value is not None)
     middle, high = statistics.median(known), known[int(0.95 * (len(known) - 1))]
-    print(
-        f"{name:28} median {middle:4.0f} ms, p95 {high:4.0f} ms, n = {len(known)}, without an answer {len(values) - len(known)}"
-    )
+    lost = len(values) - len(known)
+    print(f"{name:28} median {middle:4.0f} ms, p95 {high:4.0f} ms, n = {len(known)}, without an answer {lost}")
 
 
 async def measure_answers(browser: Browser, url: str, visitors: int, postgres: Postgres) -> bool:
@@ -204,9 +203,8 @@ async def measure_loss(
     rows = await wait_for(postgres, given.digits)
     whole = [str(row["true_label"]) for row in rows] == [sketch.label for sketch in drawn]
     whole &= [whose(Image.open(io.BytesIO(row["image"])), drawn) for row in rows] == list(range(given.digits))
-    print(
-        f"{given.digits} quick sketches, {given.kill} kills: {len(rows)} rows, {'each as drawn' if whole else 'MIXED UP OR LOST'}"
-    )
+    verdict = "each as drawn" if whole else "MIXED UP OR LOST"
+    print(f"{given.digits} quick sketches, {given.kill} kills: {len(rows)} rows, {verdict}")
     return whole
 
 

@@ -31,7 +31,9 @@ async def predict(
     log: Log,
     preview: bool = Query(False, description="also return the 28×28 picture that the model saw"),
     log_it: bool = Query(
-        True, alias="log", description="`false`: leave no row in the log of answers, as for a drawing that is not finished"
+        True,
+        alias="log",
+        description="`false`: leave no row in the log of answers, as for a drawing that is not finished",
     ),
 ) -> Prediction:
     """Read the digit in a picture: drawn, scanned or photographed, dark on light or light on dark.

@@ -98,7 +98,10 @@ def test_labels_come_first_and_every_sketch_is_there():
 
 def test_labels_are_what_the_readme_says():
     berlin = NOON.astimezone(timezone(timedelta(hours=1)))
-    rows = [submission(1, created_at=berlin, visit=UUID(int=5)), submission(2, true_label=None, correct=None, unsure=True)]
+    rows = [
+        submission(1, created_at=berlin, visit=UUID(int=5)),
+        submission(2, true_label=None, correct=None, unsure=True),
+    ]
     with zipfile.ZipFile(io.BytesIO(packed(rows, [b"", b""]))) as file:
         first, second = csv.DictReader(io.StringIO(file.read("labels.csv").decode()))
     assert list(first) == COLUMNS
