@@ -137,7 +137,9 @@ class Page {
     const { kind, guess, first, second } = this.reading;
     this.answer.say(this.round.asked ? this.inRound(this.reading) : this.reading);
     this.answer.saw(answer.preview);
-    this.keypad.show(answer.probabilities, guess, kind === "either" ? [String(first), String(second)] : []);
+    // what is no digit gets no guesses
+    const shares = kind === "none" ? null : answer.probabilities;
+    this.keypad.show(shares, guess, kind === "either" ? [String(first), String(second)] : []);
     this.setDisabled({ why: false });
     this.queue?.wake();
     if (this.yesTo && this.reader.settled) this.label(guess);
@@ -160,7 +162,8 @@ class Page {
 
   invitation() {
     if (!this.round.asked) return INVITATION;
-    const detail = `${this.round.place}. Enter when you are done.`;
+    const before = this.reacting && this.said ? `${this.said} ` : "";
+    const detail = `${before}${this.round.place}. Enter when you are done.`;
     return { kind: "asked", sign: this.round.asked, sentence: `Draw ${article(Number(this.round.asked))}`, detail };
   }
 
@@ -210,6 +213,7 @@ class Page {
   react(label, guess) {
     const said = reaction(label, guess);
     this.reacting = true;
+    this.said = /[.!?]$/.test(said.sentence) ? said.sentence : `${said.sentence}.`;
     this.answer.say(said);
     this.keypad.flash(label, said.kind);
   }
@@ -329,7 +333,7 @@ class Page {
 
   shortcut(event) {
     const [ctrl, key] = [event.ctrlKey || event.metaKey, event.key.toLowerCase()];
-    if (key === "escape") this.why.close();
+    if (key === "escape") this.round.isOver ? this.round.stop() : this.why.close();
     else if (ctrl && key === "z" && !event.shiftKey) this.ink.canUndo ? this.ink.undo() : this.undo();
     else if (ctrl && (key === "y" || key === "z")) this.ink.redo();
     else return;

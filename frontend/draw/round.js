@@ -4,6 +4,8 @@ import { figure } from "./mine.js";
 import { keep, recall } from "./session.js";
 import { named, plain } from "./words.js";
 
+const FOCUS_AFTER_MS = 700;
+
 export class Round {
   // `find(key)`: a labelled sketch; `onChange()`: another digit is asked for, or none
   constructor(result, { find, onChange }) {
@@ -49,6 +51,7 @@ export class Round {
   }
 
   show() {
+    const opens = this.isOver && this.result.hidden;
     this.result.hidden = !this.isOver;
     if (!this.isOver) return;
     const entries = this.keys.map(this.find).filter(Boolean);
@@ -60,6 +63,8 @@ export class Round {
     this.result.querySelector("h2").textContent = `${entries.length - fooled.length - open} of ${entries.length} read right`;
     this.result.querySelector("p").textContent = summary(fooled, open);
     this.result.querySelector(".gallery").append(...entries.map(figure));
+    // not at once: a quick hand presses Enter once more
+    if (opens) setTimeout(() => this.result.querySelector(".primary")?.focus(), FOCUS_AFTER_MS);
   }
 
   #set(order, keys) {
