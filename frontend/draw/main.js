@@ -213,9 +213,14 @@ class Page {
   react(label, guess) {
     const said = reaction(label, guess);
     this.reacting = true;
-    this.said = /[.!?]$/.test(said.sentence) ? said.sentence : `${said.sentence}.`;
-    this.answer.say(said);
     this.keypad.flash(label, said.kind);
+    this.tell(said);
+  }
+
+  // What was made of the last sketch: in a round, beside what is asked for next.
+  tell(said) {
+    this.said = /[.!?]$/.test(said.sentence) ? said.sentence : `${said.sentence}.`;
+    this.answer.say(this.round.asked ? this.invitation() : said);
   }
 
   nudge() {
@@ -269,7 +274,7 @@ class Page {
     this.mine.settle(key, outcome);
     if (before === null && this.reacting && this.mine.last?.key === key) {
       const entry = this.mine.find(key);
-      this.answer.say(reaction(entry.label, entry.read));
+      this.tell(reaction(entry.label, entry.read));
     }
     this.round.show();
   }

@@ -56,7 +56,9 @@ class Store {
   next() {
     return this.#change(RECORDS, async (records) => {
       const record = (await result(records.getAll())).find(({ state }) => state === "waiting" || state === "undo");
-      if (record) await result(records.put({ ...record, attempts: record.attempts + 1 }));
+      if (!record) return undefined;
+      record.attempts += 1;
+      await result(records.put(record));
       return record;
     });
   }

@@ -1,4 +1,4 @@
-"""The queue of labelled sketches by itself, in Chromium: its modules, its store, and a server that does as it is told."""
+"""The queue of labelled sketches by itself, in Chromium, with a server that does as it is told."""
 
 import pytest
 from playwright.sync_api import Page
@@ -24,6 +24,7 @@ async (scenario) => {
     if (answer === "refused") throw new Refused("No.");
     return what === "send" ? { prediction: 7, unsure: false } : null;
   };
+  const kept = async () => (await open(name)).all();
   const make = async (tab) => {
     sessionStorage.clear(); // another tab
     const queue = new Queue({
@@ -39,9 +40,8 @@ async (scenario) => {
   };
   const last = () => states.at(-1);
   const done = () => until(() => log.length && !last().waiting.length && !running.now);
-  const tools = { make, add, until, done, sleep, log, outcomes, states, answers, running, last, open: () => open(name) };
+  const tools = { make, add, until, done, sleep, log, outcomes, states, answers, running, last, kept };
   const found = await eval(`(${scenario})`)(tools);
-  indexedDB.deleteDatabase(name);
   return found;
 }
 """
@@ -142,7 +142,7 @@ def test_undone_before_it_was_sent_is_never_sent(run):
 
 @pytest.mark.parametrize("wait", [0, 200], ids=["while it is on its way", "afterwards"])
 def test_undone_when_it_was_sent_is_taken_back(run, wait):
-    found = run(f"""async ({{ make, add, until, log, sleep, last, open }}) => {{
+    found = run(f"""async ({{ make, add, until, log, sleep, kept }}) => {{
       const queue = await make("a");
       await add(queue, "1");
       await until(() => log.length);
@@ -150,7 +150,7 @@ def test_undone_when_it_was_sent_is_taken_back(run, wait):
       const unsent = await queue.undo("1");
       await until(() => log.length === 2);
       await sleep(100);
-      return [log, unsent, await (await open()).all()];
+      return [log, unsent, await kept()];
     }}""")
     assert found == [["send 1", "undo 1"], False, []]
 
