@@ -50,7 +50,7 @@ export class Reader {
     const now = performance.now();
     this.starts = this.starts.filter((start) => start > now - SPAN_MS);
     const full = this.starts.length < MOST ? 0 : this.starts[0] + SPAN_MS;
-    const turn = this.final ? 0 : (this.starts.at(-1) ?? 0) + Math.max(PACE_MS, 2 * this.took);
+    const turn = this.final ? 0 : (this.starts.at(-1) ?? 0) + Math.max(PACE_MS, 1.5 * this.took);
     return Math.max(full, turn, this.notBefore);
   }
 

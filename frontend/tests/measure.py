@@ -1,6 +1,6 @@
 """Measures the pages in Chromium, on a database, a backend and a frontend of their own:
 
-    PYTHONPATH=. uv run python tests/measure.py                    # ink to answer: half a minute
+    PYTHONPATH=. uv run python tests/measure.py                    # ink to answer: two minutes
     PYTHONPATH=. uv run python tests/measure.py --visitors 10      # the same for ten who draw at once
     PYTHONPATH=. uv run python tests/measure.py --digits 200       # 200 quick sketches: is every row there, as drawn?
     PYTHONPATH=. uv run python tests/measure.py --digits 200 --kill 2 --phone      # the backend is killed meanwhile
@@ -161,23 +161,24 @@ def tell(name: str, values: list[float | None]) -> None:
 
 
 async def measure_answers(browser: Browser, url: str, visitors: int, postgres: Postgres) -> bool:
-    drawn = [sketches(12, seed) for seed in range(visitors)]
+    each = 48 if visitors == 1 else 12
+    drawn = [sketches(each, seed) for seed in range(visitors)]
     pages = [await (await browser.new_context(viewport=DESKTOP)).new_page() for _ in drawn]
     everyone = [Visitor(page, False, seed) for seed, page in enumerate(pages)]
     for visitor in everyone:
         await visitor.open(url)
-    found = await asyncio.gather(*(visitor.calmly(each) for visitor, each in zip(everyone, drawn, strict=True)))
+    found = await asyncio.gather(*(visitor.calmly(mine) for visitor, mine in zip(everyone, drawn, strict=True)))
     print(f"{visitors} drawing at once:")
     for key, name in {
         "ink": "ink to answer",
         "ends": "end of a stroke to answer",
         "request": "picture sent to answer",
     }.items():
-        tell(name, [value for each in found for value in each[key]])
-    print(f"{'requests in one second':28} at most {max(max(each['rates']) for each in found)} a visitor")
-    rows = await wait_for(postgres, 12 * visitors)
-    print(f"{'rows':28} {len(rows)} of {12 * visitors}; answers logged {logged(postgres)}")
-    return len(rows) == 12 * visitors
+        tell(name, [value for one in found for value in one[key]])
+    print(f"{'requests in one second':28} at most {max(max(one['rates']) for one in found)} a visitor")
+    rows = await wait_for(postgres, each * visitors)
+    print(f"{'rows':28} {len(rows)} of {each * visitors}; answers logged {logged(postgres)}")
+    return len(rows) == each * visitors
 
 
 def logged(postgres: Postgres) -> int:
