@@ -7,6 +7,7 @@ export class Answer {
   }
 
   say({ kind, sign, sentence, detail }) {
+    this.said = { kind, sign, sentence, detail };
     this.root.className = `answer ${kind}`;
     for (const [name, text] of Object.entries({ ".sign": sign, ".sentence": sentence, ".detail": detail })) {
       if (this.parts[name].textContent !== text) this.parts[name].textContent = text;

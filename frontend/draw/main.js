@@ -155,7 +155,7 @@ class Page {
       if (this.photo.file) this.photo.refusal = error.message;
       this.answer.say({ kind: "failed", sign: "–", sentence: "I can’t read this", detail: error.message });
     } else {
-      const detail = `${error.message} Your drawing is safe, and you can go on.`;
+      const detail = `${error.message} Nothing is lost.`;
       this.answer.say({ kind: "failed", sign: "…", sentence: "One moment", detail });
     }
   }
@@ -283,8 +283,14 @@ class Page {
     clearTimeout(this.telling);
     const tell = () => {
       const many = waiting.length === 1 ? "1 sketch waits" : `${waiting.length} sketches wait`;
-      const text = waiting.length ? `${many}. ${trouble ?? ""}` : "";
-      this.root.querySelector(".queue").textContent = text;
+      const [words, reason] = [`${many}.`, trouble ? ` ${trouble}` : ""];
+      this.root.querySelector(".queue").innerHTML = waiting.length ? "<b></b><span></span>" : "";
+      if (waiting.length) this.root.querySelector(".queue b").textContent = words;
+      if (waiting.length) this.root.querySelector(".queue span").textContent = reason;
+      // where the eye is, too: on a small screen the line below the keypad is out of sight
+      const told = waiting.length ? words + reason : this.toldOnCard ? "All is stored." : null;
+      if (told && this.isEmpty) this.answer.say({ ...this.answer.said, detail: told });
+      this.toldOnCard = waiting.length > 0;
     };
     if (waiting.length && !trouble) this.telling = setTimeout(tell, TOLD_AFTER_MS);
     else tell();

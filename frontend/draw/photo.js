@@ -8,6 +8,7 @@ export class Photo {
   constructor(root, { onTake, onRefuse }) {
     Object.assign(this, { onTake, onRefuse, file: null, refusal: null });
     this.image = root.querySelector(".photo");
+    this.image.addEventListener("error", () => (this.image.alt = this.file ? "no preview of this picture" : ""));
     const input = root.querySelector(".file input");
     input.addEventListener("change", () => {
       this.take(input.files[0]);
@@ -34,6 +35,7 @@ export class Photo {
   show(file) {
     this.drop();
     this.file = { ...file, url: URL.createObjectURL(new Blob([file.bytes], { type: file.type })) };
+    this.image.alt = "your picture";
     this.image.src = this.file.url;
     this.image.hidden = false;
   }
