@@ -11,7 +11,8 @@ EXAMPLE = BACKEND.parent / ".env.example"
 # what other parts of the project read: scripts and Compose, the frontend, training
 OF_OTHERS = {
     "BIND_ADDRESS", "BACKEND_PORT", "FRONTEND_PORT", "BACKEND_URL", "MNIST_DIR", "DEBUG_MODE", "TRAIN_USER",
-    "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE",
+    "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "COMPOSE_PROJECT_NAME", "TORCH_INDEX",
+    "PGADMIN_PORT", "PGADMIN_EMAIL", "PGADMIN_PASSWORD",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from uuid import UUID
 
 import numpy as np
@@ -22,10 +23,13 @@ from tests.faults import Crowd, enlarge, frozen, kill, small_disk
 from tests.models import candidate, store_model
 from tests.service import Service
 
-ANSWER_WITHIN_S = 4  # while nothing of the database moves
-STATEMENT_WITHIN_S = 8  # what had begun before: its time limit is 6 s
-PREDICT_WITHIN_S = 1
-RECOVERED_WITHIN_S = 15
+pytestmark = pytest.mark.long
+
+# with room for a busy machine; without time limits of ours, all of these would wait for ever
+ANSWER_WITHIN_S = 6  # while nothing of the database moves; it is 2.5 s at most where nothing else runs
+STATEMENT_WITHIN_S = 10  # what had begun before: its time limit is 6 s
+RECOVERED_WITHIN_S = 30
+PREDICT_S = 0.5  # usually
 SOMEWHERE = "/submissions/00000000-0000-0000-0000-000000000000"
 
 
@@ -117,7 +121,7 @@ def test_frozen_database_keeps_nobody_waiting_and_is_used_again_when_it_moves(vi
             assert max(seconds for _, seconds in found) < ANSWER_WITHIN_S
         predicted = [timed(lambda: predict(client, seven())) for _ in range(20)]
         assert {answer.status_code for answer, _ in predicted} == {200}
-        assert max(seconds for _, seconds in predicted) < PREDICT_WITHIN_S
+        assert median(seconds for _, seconds in predicted) < PREDICT_S
         assert state(client) == {"ready": False, "detail": "The database cannot be reached."}
         assert 'database_errors_total{kind="away"}' in client.get("/metrics").text
         assert eventually(lambda: "database_ready 0.0" in client.get("/metrics").text)

@@ -44,6 +44,7 @@ def test_colours_and_transparency_make_no_difference(name):
     assert min(likenesses(name)) > 0.97
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DIRT)
 def test_dirt_light_and_texture_make_little_difference(name):
     # a thin pen stays thin, which costs likeness: the shape must be found, and nothing beside it

@@ -206,6 +206,7 @@ def test_client_that_hangs_up_is_one_line_and_no_error_of_ours(service, path, ki
     assert "Traceback" not in service.log
 
 
+@pytest.mark.long
 def test_client_that_hangs_up_during_an_export_leaves_no_traceback(postgres, database):
     for number in range(300):
         insert(database, image=seven() + bytes(20_000), model=f"model {number}")

@@ -12,6 +12,8 @@ import pytest
 
 from app import store
 
+pytestmark = pytest.mark.long
+
 ROWS = 200_000
 # the model changed half-way, the older ones were reviewed; 2% of the digits are wrong, 4% are no digits
 FILL = """

@@ -182,6 +182,7 @@ def test_many_exports_leave_connections_for_others(postgres, database):
 # --- there and back ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("as_form", [False, True], ids=["body", "form"])
 def test_export_deleted_and_imported_is_the_same_to_the_byte(client, database, as_form):
     insert_all_kinds(database, 2 * AT_ONCE + 37)

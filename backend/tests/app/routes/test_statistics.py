@@ -144,6 +144,7 @@ def test_days_are_told_by_model_too(figures):
     ]
 
 
+@pytest.mark.long
 def test_latest_90_days_are_told_of_all_models(client, database):
     for day in range(100):
         for model in ("a", "b"):

@@ -375,6 +375,7 @@ def test_forged_cursor_of_mislabelled_breaks_nothing(client):
         assert response.status_code in (200, 400)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ["newest", "mislabelled"])
 def test_pages_hold_each_once_while_others_come_in(client, database, postgres, order):
     """With every filter: each that was there at the start comes exactly once, whatever comes in meanwhile."""
@@ -453,6 +454,7 @@ def test_unknown_submission_cannot_be_changed(client):
     assert_problem(change(client, "7", status="approved"), 422, "InvalidRequest")
 
 
+@pytest.mark.long
 def test_many_are_changed_at_once(client, database):
     ids = [str(insert(database)) for _ in range(200)]
     other = insert(database)
@@ -471,6 +473,7 @@ def test_those_that_are_not_there_do_not_count(client, database):
     assert client.post("/submissions/delete", json={"ids": ids}, headers=ADMIN).json() == {"deleted": 0}
 
 
+@pytest.mark.long
 def test_many_are_deleted_at_once(client, database):
     ids = [str(insert(database)) for _ in range(200)]
     other = str(insert(database))
