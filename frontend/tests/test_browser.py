@@ -416,7 +416,7 @@ def test_export_has_what_the_filters_leave(visit, six, tmp_path):
     set_filter(page, "Meant", "7")
     expect(sketches(page)).to_have_count(2)
     sign_in(page)
-    do(page, "Import and export")
+    do(page, "Files")
     with page.expect_download() as download:
         page.locator(".st-key-export button").first.click()
     download.value.save_as(tmp_path / "export.zip")
