@@ -560,6 +560,21 @@ def test_view_is_for_everybody_on_every_screen(browser, frontend, six, view, siz
     page.context.close()
 
 
+@pytest.mark.parametrize("theme", screens.THEMES)
+def test_review_is_for_everybody(visit, six, theme):
+    page = visit(color_scheme=theme)
+    open_gallery(page)
+    sign_in(page)
+    expect(page.locator(".st-key-activity")).to_be_visible()
+    assert screens.look(page).axe == []
+    for activity, shown in (("Select", ".st-key-approve"), ("One by one", ".one"), ("Files", ".st-key-export")):
+        do(page, activity)
+        expect(page.locator(shown)).to_be_visible()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)  # colours fade in
+        assert screens.look(page).axe == [], activity
+
+
 # --- the models -----------------------------------------------------------------------------------
 
 
