@@ -91,7 +91,7 @@ def show(query: dict[str, Any]) -> None:
     job = st.session_state.setdefault("importing", Import())
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Import")
+        pieces.section("Import", "Sketches from elsewhere, or from an export.")
         if job.found:
             preview(job, job.found)
         else:
@@ -99,7 +99,7 @@ def show(query: dict[str, Any]) -> None:
         if job.notice:
             st.info(job.notice, icon=":material/info:")
     with right:
-        st.subheader("Export")
+        pieces.section("Export", "A ZIP of pictures and a table of labels, as the filters are set.")
         export({name: value for name, value in query.items() if name != "order"})
 
 
@@ -140,7 +140,6 @@ def _name(label: str) -> str:
 
 
 def export(filters: dict[str, Any]) -> None:
-    st.html("<p>A ZIP of pictures and of a table of labels, as the filters are set.</p>")
     try:
         sketches = api.count(admin.token(), **filters)
     except api.BackendError as e:

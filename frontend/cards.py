@@ -34,6 +34,8 @@ GLOSSARY = {
     "points: from 98% to 99% is one point.",
     "The gate": "The test that every candidate takes. It passes if it reads more of the sketches kept aside, by more "
     "than luck explains (p below 0.05), and loses hardly anything elsewhere. A person may overrule it.",
+    "Champion": "In the gate’s reasons, the model that served when they were compared; what it calls held out is kept "
+    "aside.",
     "Unsure below": "If the model is less sure of its answer than this, it says that it is unsure.",
 }
 

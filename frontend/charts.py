@@ -53,7 +53,7 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str | None, 
         scale=scale,
         axis=_axis(title="share read right", format="%", tickCount=4, labelOverlap=True, grid=True),
     )
-    y = alt.Y("name:N", sort=None, axis=_axis(title=title, labelFontSize=labels, labelLimit=96))
+    y = alt.Y("name:N", sort=names, axis=_axis(title=title, labelFontSize=labels, labelLimit=96))
     tooltip = [alt.Tooltip("name", title=title or "model"), alt.Tooltip("words", title="read right")]
     base = alt.Chart(data).encode(y=y, tooltip=tooltip)
     counted = base.transform_filter("datum.of > 0")

@@ -19,11 +19,12 @@ export default function ({ data, parentElement, setStateValue }) {
   data.sketches.forEach((sketch, i) => (queue.sketches[data.first + i] = sketch));
   queue.data = data;
   queue.log = queue.log.filter((entry) => entry.n > data.done);
-  clearTimeout(queue.timer);
-  if (data.trouble) queue.timer = setTimeout(() => (queue.tries++, queue.tell()), RETRY_MS);
+  clearInterval(queue.timer);
+  // again and again: an answer that says the same as the one before does not come here
+  if (data.trouble) queue.timer = setInterval(() => (queue.tries++, queue.tell()), RETRY_MS);
   show(queue);
   return () => {
-    clearTimeout(queue.timer);
+    clearInterval(queue.timer);
     document.removeEventListener("keydown", queue.onKey, true);
     window.removeEventListener("beforeunload", queue.onLeave);
     kept.delete(parentElement);

@@ -38,7 +38,7 @@ SETTLED = """(ms) => new Promise((resolve) => {
 })"""
 BEYOND = """() => [...document.querySelectorAll(".stMain *")].filter((each) => {
   const { left, right, width, height } = each.getBoundingClientRect();
-  return width > 1 && height > 1 && (right > innerWidth + 1 || left < -1) && !each.closest(".stDataFrame")
+  return width > 1 && height > 1 && (right > innerWidth + 1 || left < -1) && !each.closest("g")
     && each.checkVisibility({ visibilityProperty: true }) && getComputedStyle(each).clipPath === "none";
 }).map((each) => each.textContent.trim().slice(0, 30) || each.className).slice(0, 5)"""
 LOW = """() => [...document.querySelectorAll(

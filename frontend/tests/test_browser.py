@@ -156,7 +156,7 @@ def test_export_has_what_the_filters_leave(visit, six, tmp_path):
     set_filter(page, "Meant", "7")
     expect(sketches(page)).to_have_count(2)
     sign_in(page)
-    do(page, "Import and export")
+    do(page, "Files")
     with page.expect_download() as download:
         page.locator(".st-key-export button").first.click()
     download.value.save_as(tmp_path / "export.zip")
@@ -280,10 +280,8 @@ def test_filtered_view_can_be_shared(visit, six):
 def test_click_on_a_mistake_opens_its_sketches(visit, six):
     page = visit(viewport={"width": 1280, "height": 1200})
     page.get_by_role("link", name="Statistics").click()
-    cell = page.locator(".st-key-matrix").get_by_text("1", exact=True)
-    expect(page.locator(".st-key-matrix svg")).to_be_visible()
-    drawn = page.locator(".st-key-matrix path[aria-label*='meant: 1'][aria-label*='read: 7']")
-    drawn.click() if drawn.count() else cell.first.click()
+    box = page.locator(".st-key-matrix svg.marks .mark-rect path").nth(10 * 1 + 7).bounding_box()  # meant 1, read 7
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(sketches(page)).to_have_count(1)
     assert page.url.endswith("/gallery?meant=1&read=7&status=Not+rejected")
 
@@ -300,6 +298,21 @@ def test_view_is_for_everybody_on_every_screen(browser, frontend, six, view, siz
     expect(page.locator("h1")).to_have_count(1)
     expect(page).to_have_title(f"{view.title()} · Digit recogniser")
     page.context.close()
+
+
+@pytest.mark.parametrize("theme", screens.THEMES)
+def test_review_is_for_everybody(visit, six, theme):
+    page = visit(color_scheme=theme)
+    open_gallery(page)
+    sign_in(page)
+    expect(page.locator(".st-key-activity")).to_be_visible()
+    assert screens.look(page).axe == []
+    for activity, shown in (("Select", ".st-key-approve"), ("One by one", ".one"), ("Files", ".st-key-export")):
+        do(page, activity)
+        expect(page.locator(shown)).to_be_visible()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)  # colours fade in
+        assert screens.look(page).axe == [], activity
 
 
 # --- the models -----------------------------------------------------------------------------------

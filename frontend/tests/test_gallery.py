@@ -233,7 +233,7 @@ def upload(page: AppTest, *files: tuple[str, bytes, str], widget: int = 0) -> Ap
 def test_export_is_imported_after_it_was_shown_what_it_holds(four, gallery, postgres):
     archive = "labels.zip", api.export(ADMIN_TOKEN), "application/zip"
     postgres.rows("TRUNCATE submissions")
-    upload(do(gallery, "Import and export"), archive)
+    upload(do(gallery, "Files"), archive)
     assert "Found: 4 sketches" in text(gallery)
     assert "not a digit 1" in text(gallery)
     assert statuses(postgres) == []
@@ -247,7 +247,7 @@ def test_export_is_imported_after_it_was_shown_what_it_holds(four, gallery, post
 
 def test_pictures_named_by_digit_are_imported_and_the_others_named(backend, gallery, postgres):
     pictures = [("7-anna.png", picture(7), "image/png"), ("3.jpg", picture(3, "JPEG"), "image/jpeg")]
-    upload(do(gallery, "Import and export"), *pictures, ("anna.png", picture(4), "image/png"))
+    upload(do(gallery, "Files"), *pictures, ("anna.png", picture(4), "image/png"))
     assert "Found: 2 sketches" in text(gallery)
     assert "1 file is left out: anna.png : Neither its folder nor its name" in text(gallery)
     press(gallery, "import")
@@ -257,21 +257,21 @@ def test_pictures_named_by_digit_are_imported_and_the_others_named(backend, gall
 
 def test_folder_is_imported_by_its_subfolders(backend, gallery, postgres):
     files = [("mine/4/a.png", picture(4), "image/png"), ("mine/none/a.png", picture(7), "image/png")]
-    upload(do(gallery, "Import and export"), *files, widget=1)
+    upload(do(gallery, "Files"), *files, widget=1)
     press(gallery, "import")
     rows = postgres.rows("SELECT true_label FROM submissions ORDER BY true_label")
     assert [row["true_label"] for row in rows] == [4, None]
 
 
 def test_import_can_be_dropped(backend, gallery, postgres):
-    upload(do(gallery, "Import and export"), ("7-anna.png", picture(7), "image/png"))
+    upload(do(gallery, "Files"), ("7-anna.png", picture(7), "image/png"))
     press(gallery, "import-cancel")
     assert "Found" not in text(gallery)
     assert statuses(postgres) == []
 
 
 def test_what_cannot_be_imported_is_told(backend, gallery):
-    do(gallery, "Import and export")
+    do(gallery, "Files")
     upload(gallery, ("labels.zip", b"no ZIP", "application/zip"))
     assert "Nothing was imported. This is no ZIP" in text(gallery)
     upload(gallery, ("a.zip", b"PK", "application/zip"), ("7.png", picture(7), "image/png"))

@@ -38,7 +38,9 @@ def test_figures_charts_and_pictures_are_shown(backend, statistics):
         calls.store(picture(7), "image/png", label, uuid4())
     statistics.run()
     assert not statistics.exception
-    assert "66.7% of 3 digits read right 95% interval: 20.8% to 93.9% 4 sketches 1 of them are not" in text(statistics)
+    assert "66.7% of 3 digits read right 95% interval: 20.8% to 93.9% 4 sketches 1 of them not a digit" in text(
+        statistics
+    )
     assert len(statistics.get("vega_lite_chart")) >= 5
     *_, gallery = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
     assert gallery.count("data:image/png;base64,iVBOR") == 4

@@ -14,7 +14,7 @@ import one_by_one
 import pieces
 from review import SELECT_FIRST, Review, count
 
-LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Import and export"
+LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Files"
 HELP = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'
 
 versions = st.cache_data(ttl=60, max_entries=1, show_spinner=False)(lambda: [model.version for model in api.models()])

@@ -49,7 +49,7 @@ def door_to(model: Model, serving: Model, served: bool) -> None:
     passed = served or bool(model.verdict and model.verdict.passed)
     label, icon = ("Roll back to it", "history") if served else ("Promote", "rocket_launch")
     with st.popover(label, icon=f":material/{icon}:", width="stretch", key=f"promote-{model.version}"):
-        st.markdown(f"It takes the place of `{serving.version}`: {LIVE}.")
+        st.markdown(f"It takes the place of **{serving.version}**: {LIVE}.")
         reason = st.text_input("Why?", max_chars=MAX_REASON, placeholder="for the history", key=f"why-{model.version}")
         overrule = False
         if not passed:
