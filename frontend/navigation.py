@@ -9,8 +9,8 @@ PAGES = [
     st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
 ]
 
-st.set_page_config(page_title="Digit recogniser", page_icon="✏️", layout="wide")
 page = st.navigation(PAGES, position="hidden")
+st.set_page_config(page_title=f"{page.title} · Digit recogniser", page_icon="✏️", layout="wide")
 
 with st.container(horizontal=True, vertical_alignment="center", key="header"):
     st.html('<div class="brand">Digit recogniser</div>', width="content")

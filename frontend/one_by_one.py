@@ -141,7 +141,7 @@ def _sketches(items: list[Submission]) -> list[dict[str, Any]]:
     return [
         {
             "id": str(item.id),
-            "picture": pieces.sketch(item.id, None, token),
+            "picture": pieces.sketch(item.id, token),
             "name": pieces.name(item),
             "meant": "not a digit" if item.true_label is None else str(item.true_label),
             "read": str(item.prediction),

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
@@ -39,19 +39,17 @@ def section(title: str, sentence: str) -> None:
     st.html(f'<div class="section"><h2>{title}</h2><p>{sentence}</p></div>')
 
 
-def gallery(submissions: Iterable[Submission], keys: Mapping[UUID, UUID] | None = None) -> None:
-    """`keys`: Idempotency-Keys by submission, of those that this visitor stored."""
-    st.html(f'<div class="gallery">{"".join(tiles(list(submissions), keys=keys))}</div>')
+def gallery(submissions: Iterable[Submission]) -> None:
+    st.html(f'<div class="gallery">{"".join(tiles(list(submissions)))}</div>')
 
 
 def tiles(
     submissions: list[Submission],
     token: str | None = None,
-    keys: Mapping[UUID, UUID] | None = None,
     role: str | None = PLAIN,
 ) -> list[str]:
     """HTML, one piece a submission."""
-    pictures = _fetchers().map(lambda each: sketch(each.id, (keys or {}).get(each.id), token), submissions)
+    pictures = _fetchers().map(lambda each: sketch(each.id, token), submissions)
     return [tile(*each, role) for each in zip(submissions, pictures, strict=True)]
 
 
@@ -98,18 +96,18 @@ def _confidence(submission: Submission) -> str:
     return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
 
 
-def sketch(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> str:
+def sketch(submission_id: UUID, token: str | None = None) -> str:
     """A submission's picture as a data URL; black where it cannot be had."""
     try:
-        return data_url(_image(submission_id, key, token))
+        return data_url(_image(submission_id, token))
     except api.BackendError:
         return NOTHING
 
 
 @st.cache_data(ttl=600, max_entries=2000, show_spinner=False)
-def _image(submission_id: UUID, _key: UUID | None, _token: str | None) -> bytes:
+def _image(submission_id: UUID, _token: str | None) -> bytes:
     """What opens the door is not remembered; who may see which submission was asked before."""
-    return api.submission_image(submission_id, _key, _token)
+    return api.submission_image(submission_id, token=_token)
 
 
 @cache
