@@ -18,7 +18,8 @@ const PENS = [["fine", 14], ["medium", 26], ["bold", 40]]; // prettier-ignore
 const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
 const TOLD_AFTER_MS = 700; // a sketch that waits shorter than that is not worth a word
 
-const records = open(); // once for all visits to this view
+const records = open();
+let queue = null; // one for all visits to this view: it goes on while another one is looked at
 
 export function mount(root) {
   const page = new Page(root.querySelector(".draw"));
@@ -75,7 +76,6 @@ class Page {
     this.listening.abort();
     for (const part of [this.keypad, this.ink, this.photo]) part.stop();
     this.reader.forget();
-    this.queueReady.then(() => this.queue.stop());
   }
 
   // --- the sheet ---------------------------------------------------------------------------------
@@ -255,11 +255,11 @@ class Page {
   // --- the queue ---------------------------------------------------------------------------------
 
   async startQueue(store_) {
-    this.queue = new Queue({
-      store: store_, tab: visit(), send: store, takeBack,
-      onOutcome: (key, outcome) => this.stored(key, outcome), onChange: (state) => this.told(state),
-    }); // prettier-ignore
-    await this.queue.start();
+    queue ??= new Queue({ store: store_, tab: visit(), send: store, takeBack });
+    queue.onOutcome = (key, outcome) => this.stored(key, outcome);
+    queue.onChange = (state) => this.told(state);
+    this.queue = queue;
+    await queue.start();
     this.undoable();
   }
 

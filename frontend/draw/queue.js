@@ -27,7 +27,7 @@ export class Queue {
   async start() {
     const before = recall("page");
     keep("page", this.page);
-    if (before) await this.store.release(before); // this tab, before it was reloaded
+    if (before && before !== this.page) await this.store.release(before); // this tab, before it was reloaded
     for (const { bytes, ...record } of recall(JUST_ADDED, [])) await this.store.add({ ...record, bytes: decode(bytes) });
     keep(JUST_ADDED, null);
     await this.#look();
@@ -75,7 +75,7 @@ export class Queue {
   }
 
   #changed() {
-    this.channel.postMessage("changed");
+    if (!this.stopped) this.channel.postMessage("changed");
     return this.#look();
   }
 

@@ -352,6 +352,22 @@ def test_sketch_that_is_undone_while_it_waits_is_never_sent(visit, backend, post
     expect_rows(postgres, [7, 3])
 
 
+def test_what_waits_is_sent_while_another_view_is_looked_at(visit, backend, postgres):
+    page = visit()
+    backend.stop()
+    try:
+        draw(page, SEVEN)
+        page.keyboard.press("7")
+        expect(page.locator(".queue")).to_contain_text("1 sketch waits")
+        page.get_by_role("link", name="Gallery").click()
+        expect(page.locator(".draw")).to_have_count(0)
+    finally:
+        backend.start()
+    expect_rows(postgres, [7])
+    page.get_by_role("link", name="Draw", exact=True).click()
+    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+
+
 def test_two_tabs_send_each_sketch_once_and_keep_their_own(visit, backend, frontend, postgres):
     first = visit()
     second = first.context.new_page()

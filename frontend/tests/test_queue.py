@@ -78,6 +78,7 @@ def test_pauses_grow(run):
     found = run("""async ({ make, add, done, log, answers }) => {
       answers.push(...Array(5).fill("away"));
       const times = [], queue = await make("a");
+      queue.pause = 100;
       const { send } = queue;
       queue.send = (record) => (times.push(performance.now()), send(record));
       await add(queue, "1");
