@@ -21,7 +21,8 @@ CREATE TABLE submissions (
     model           text NOT NULL CHECK (model <> ''),
     true_label      smallint CHECK (true_label BETWEEN 0 AND 9),
     correct         boolean GENERATED ALWAYS AS (prediction = true_label) STORED,
-    status          text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected'))
+    status          text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'approved', 'rejected')),
+    visit           uuid
 );
 
 COMMENT ON TABLE submissions IS 'Sketches with what the model read and what their makers meant';
@@ -34,6 +35,7 @@ COMMENT ON COLUMN submissions.model IS 'The version of the model that made the p
 COMMENT ON COLUMN submissions.true_label IS '0 to 9; NULL means "not a digit", which is left out of accuracy and of training on digits';
 COMMENT ON COLUMN submissions.correct IS 'Whether the prediction is the label; NULL where there is no digit';
 COMMENT ON COLUMN submissions.status IS 'pending until reviewed; rejected ones are left out of the statistics';
+COMMENT ON COLUMN submissions.visit IS 'A random number that the sketches of one visit to the page share; NULL: not known';
 
 -- newest first, page by page, with and without the filters that are asked for most
 CREATE INDEX submissions_newest ON submissions (created_at DESC, id DESC);
@@ -151,6 +153,6 @@ CREATE TABLE schema_migrations (
 
 COMMENT ON TABLE schema_migrations IS 'Which migrations have run: the highest version is the schema''s';
 
-INSERT INTO schema_migrations (version, name) VALUES (1, 'baseline');
+INSERT INTO schema_migrations (version, name) VALUES (2, 'visit_and_honest_log');
 
 COMMIT;

@@ -29,7 +29,7 @@ def door(label: str, inside: Callable[[], None] | None = None) -> None:
         if notice := st.session_state.get(NOTICE):
             st.warning(notice, icon=":material/info:")
         else:
-            st.caption("It is `ADMIN_TOKEN` in the server’s `.env`.")
+            st.caption("It is ADMIN_TOKEN in the server’s .env.")
 
 
 def _sign_in() -> None:

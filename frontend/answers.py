@@ -9,18 +9,6 @@ from pydantic import BaseModel
 Status = Literal["pending", "approved", "rejected"]
 
 
-class Prediction(BaseModel):
-    digit: int
-    confidence: float
-    unsure: bool
-    probabilities: list[float]  # of the digits 0 to 9
-    preview: str | None = None  # data URL of the 28×28 picture that the model saw
-
-
-class Explanation(Prediction):
-    relevance: list[list[float]]  # 28×28, from −1 to 1
-
-
 class Submission(BaseModel):
     id: UUID
     created_at: datetime
@@ -33,6 +21,10 @@ class Submission(BaseModel):
     status: Status
 
 
+class SubmissionCount(BaseModel):
+    submissions: int
+
+
 class SubmissionPage(BaseModel):
     items: list[Submission]
     next_cursor: str | None
@@ -42,6 +34,7 @@ class DigitStatistics(BaseModel):
     digit: int
     submissions: int
     correct: int
+    false_alarms: int  # no digits, yet read as this one, and not unsure
     recall: float | None
 
 
@@ -91,6 +84,7 @@ class Statistics(BaseModel):
     total: int
     digits: int
     not_digits: int
+    false_alarms: int
     correct: int
     accuracy: float | None
     unsure: int
@@ -104,9 +98,19 @@ class Statistics(BaseModel):
     drift: Drift
 
 
+class LeftOut(BaseModel):
+    file: str
+    reason: str
+
+
 class Imported(BaseModel):
+    """What an archive held, and what of it was stored, or would be."""
+
     imported: int
     skipped: int  # were there already
+    by_label: dict[str, int]  # "0" to "9" and "none"
+    left_out: int  # files
+    examples: list[LeftOut]  # the first of them
 
 
 class Verdict(BaseModel):

@@ -7,19 +7,18 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
+import httpx2
 import requests
 from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from answers import (
-    Explanation,
     Imported,
     Model,
-    Prediction,
     Promotion,
     Statistics,
     Status,
-    Submission,
+    SubmissionCount,
     SubmissionPage,
 )
 
@@ -77,26 +76,24 @@ def session() -> requests.Session:
     return session
 
 
-def predict(picture: bytes, content_type: str) -> Prediction:
-    headers = {"Content-Type": content_type}
-    answer = _call("POST", "/predict", params={"preview": "true"}, data=picture, headers=headers)
-    return _parse(Prediction, answer)
+@lru_cache
+def pool() -> httpx2.AsyncClient:
+    """For what the page's own routes pass on, on the server's event loop."""
+    timeout = httpx2.Timeout(TIMEOUT_S[1], connect=TIMEOUT_S[0])
+    return httpx2.AsyncClient(base_url=settings().base_url, timeout=timeout, trust_env=False)
 
 
-def explain(picture: bytes, content_type: str) -> Explanation:
-    return _parse(Explanation, _call("POST", "/explain", data=picture, headers={"Content-Type": content_type}))
+async def close() -> None:
+    await pool().aclose()
+    pool.cache_clear()
 
 
-def store(picture: bytes, content_type: str, label: str, key: UUID) -> Submission:
-    """Store a picture with what was meant, "0" to "9" or "none"; sent again with the same key it is stored once."""
-    files = {"file": ("picture", picture, content_type)}
-    headers = {"Idempotency-Key": str(key)}
-    return _parse(Submission, _call("POST", "/submissions", files=files, data={"true_label": label}, headers=headers))
-
-
-def take_back(submission_id: UUID, key: UUID) -> None:
-    """Delete what was stored with `key` in the last 10 minutes."""
-    _call("DELETE", f"/submissions/{submission_id}", headers={"Idempotency-Key": str(key)})
+async def forward(method: str, path: str, **request: Any) -> httpx2.Response:
+    """The backend's answer, whatever it says. Raises Unreachable where there is none."""
+    try:
+        return await pool().request(method, path, **request)
+    except httpx2.HTTPError as e:
+        raise Unreachable from e
 
 
 def submissions(
@@ -105,6 +102,12 @@ def submissions(
     """The newest first, or those likeliest "mislabelled". Without the token, those that the backend shows visitors."""
     params = {"limit": limit, "cursor": cursor, "order": order} | filters
     return _parse(SubmissionPage, _call("GET", "/submissions", params=params, headers=_bearer(token)))
+
+
+def count(token: str | None = None, **filters: Any) -> int:
+    """How many all pages of `submissions` hold; `order` may be among the filters."""
+    found = _call("GET", "/submissions/count", params=filters, headers=_bearer(token))
+    return _parse(SubmissionCount, found).submissions
 
 
 def submission_image(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> bytes:
@@ -145,10 +148,11 @@ def export(token: str, **filters: Any) -> bytes:
     return bytes(archive)
 
 
-def import_archive(archive: bytes, token: str) -> Imported:
-    """Store again what an export holds: all of it or nothing."""
-    headers = _bearer(token) | {"Content-Type": "application/zip"}
-    return _parse(Imported, _call("POST", "/submissions/import", data=archive, headers=headers, timeout=PATIENT_S))
+def import_archive(archive: bytes, token: str, dry_run: bool = False) -> Imported:
+    """Store what a ZIP holds, an export or labelled pictures; or only say what it holds."""
+    options = {"headers": _bearer(token) | {"Content-Type": "application/zip"}, "timeout": PATIENT_S}
+    answer = _call("POST", "/submissions/import", data=archive, params={"dry_run": dry_run}, **options)
+    return _parse(Imported, answer)
 
 
 def models() -> list[Model]:

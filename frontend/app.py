@@ -2,29 +2,19 @@
 
     uv run streamlit run app.py
 
-Another view is a file in views/ and a line in PAGES.
+The pages are in navigation.py and views/; what the Draw page asks for while the pen moves is in routes.py.
 """
 
 from pathlib import Path
 
 import streamlit as st
 
-HERE = Path(__file__).parent
-PAGES = [
-    st.Page("views/draw.py", title="Draw", icon=":material/draw:", default=True),
-    st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:", url_path="gallery"),
-    st.Page("views/statistics.py", title="Statistics", icon=":material/bar_chart:", url_path="statistics"),
-    st.Page("views/models.py", title="Models", icon=":material/account_tree:", url_path="models"),
-]
+import first_paint
+import routes
 
-st.set_page_config(page_title="Digit recogniser", page_icon="✏️", layout="wide")
-st.html(HERE / "style.css")
-page = st.navigation(PAGES, position="hidden")
-
-with st.container(horizontal=True, vertical_alignment="center", key="header"):
-    st.html('<div class="brand">Digit recogniser</div>', width="content")
-    with st.container(horizontal=True, gap="small", key="pages", horizontal_alignment="right"):
-        for each in PAGES:
-            st.page_link(each)
-
-page.run()
+app = st.App(
+    Path(__file__).with_name("navigation.py"),
+    routes=routes.ROUTES,
+    lifespan=routes.lifespan,
+    middleware=first_paint.MIDDLEWARE,
+)

@@ -1,76 +1,200 @@
-"""What the Models page says of a model, as HTML. A card may come from anywhere: nothing in it is taken for granted."""
+"""What the Models page says of models, as HTML. A card may come from anywhere: nothing in it is taken for granted."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from answers import Model, Promotion, Verdict
 from pieces import when
+from shares import wilson
 
+COMPARED = {"held_out": "Kept aside", "mnist": "MNIST", "drawn": "Generated"}  # by name in the verdict's figures
+COLUMNS = ["Model", "People’s sketches", *COMPARED.values(), "The gate"]
 MEASURED = {
-    "mnist_test": "MNIST test",
-    "mnist_test_seeds": "MNIST test, mean of seeds",
-    "pendigits": "Pen strokes (pendigits)",
-    "uji": "Pen strokes (UJI)",
-    "validation": "Validation",
+    "mnist_test": "MNIST’s test set",
+    "mnist_test_seeds": "MNIST’s test set, mean of several trainings",
+    "pendigits": "Digits of 30 people, written with a pen (pendigits)",
+    "uji": "Digits of 4 people, written with a pen (UJI)",
+    "validation": "Pictures kept aside in training",
 }
-COMPARED = {"held_out": "Held-out sketches", "mnist": "MNIST validation", "drawn": "Drawn digits"}
+GLOSSARY = {
+    "Model": "A network that has learned to read digits. Its name is its kind, then a number that tells it apart.",
+    "Serves": "Reads what people draw, on this page and for programs. One model does at a time.",
+    "Candidate": "A model that was trained later, on people’s sketches too, and could take over.",
+    "People’s sketches": "Of the digits that people drew and labelled while it served, the share that it read right. "
+    "The range is the 95% interval: where that share would probably lie with very many sketches.",
+    "Kept aside": "A fifth of the approved sketches, from which no model ever learns. A candidate and the model that "
+    "serves read the same ones: the fairest comparison.",
+    "MNIST": "70,000 digits written by Americans around 1990, the usual yardstick; here those kept aside in training. "
+    "They show whether a candidate forgets what it knew.",
+    "Generated": "Digits drawn by a program, in the styles of other countries. They show the same.",
+    "▲ and ▼": "What a candidate gains or loses against the model that served when they were compared, in percentage "
+    "points: from 98% to 99% is one point.",
+    "The gate": "The test that every candidate takes. It passes if it reads more of the sketches kept aside, by more "
+    "than luck explains (p below 0.05), and loses hardly anything elsewhere. A person may overrule it.",
+    "Champion": "In the gate’s reasons, the model that served when they were compared; what it calls held out is kept "
+    "aside.",
+    "Unsure below": "If the model is less sure of its answer than this, it says that it is unsure.",
+}
 
 
-def card(model: Model) -> str:
-    serves = '<span class="badge">serves</span>' if model.serving else ""
-    lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in figures(model))
+class Change(NamedTuple):
+    """How a candidate and the model that served did on the same pictures."""
+
+    share: float
+    before: float | None
+    pictures: float | None = None
+    won: float | None = None  # that it alone read right
+    lost: float | None = None  # that the other alone read right
+
+    @property
+    def points(self) -> float | None:
+        return None if self.before is None else round(100 * (self.share - self.before), 2)
+
+
+def table(models: list[Model], served: set[str]) -> str:
+    """One row a model. `served`: versions that served before."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    rows = "".join(_row(model, served) for model in models)
+    return f'<table class="models"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _row(model: Model, served: set[str]) -> str:
+    cells = [_people(model), *_compared(model), _gate(model.verdict)]
+    names = COLUMNS[1:]
+    body = "".join(f'<td data-name="{name}">{cell}</td>' for name, cell in zip(names, cells, strict=True))
+    made = _time(model.card.get("created_at")) or model.created_at
+    detail = f"<small>{when(made)}</small>" if made else ""
+    state = _state(model, served)
+    return f"""<tr class="{"serving" if model.serving else ""}">
+        <th scope="row"><span>{escape(model.version)}</span> {state}{detail}</th>{body}</tr>"""
+
+
+def _state(model: Model, served: set[str]) -> str:
+    if model.serving:
+        return '<span class="badge">serves</span>'
+    return f'<span class="badge other">{"served before" if model.version in served else "candidate"}</span>'
+
+
+def _people(model: Model) -> str:
+    if model.accuracy is None:
+        return "<small>none read yet</small>"
+    low, high = wilson(round(model.accuracy * model.submissions), model.submissions)
+    return f"<b>{model.accuracy:.1%}</b><small>{low:.1%} to {high:.1%}, of {model.submissions:,}</small>"
+
+
+def _compared(model: Model) -> Iterator[str]:
+    """A cell for each set of pictures of COMPARED."""
+    measured = dict(_items(dict(_items(model.card.get("metrics"))).get("validation")))
+    found = dict(changes(model.verdict))
+    for name in COMPARED:
+        change, share = found.get(name), _number(measured.get(name))
+        if change:
+            yield f"<b>{change.share:.2%}</b>{_arrow(change)}"
+        else:
+            yield "<small>–</small>" if share is None else f"<b>{share:.2%}</b>"
+
+
+def _arrow(change: Change) -> str:
+    if change.points is None:
+        return ""
+    if not change.points:
+        return "<small>the same</small>"
+    better = change.points > 0
+    word = "better" if better else "worse"
+    sign = "▲" if better else "▼"
+    return f'<small class="{word}">{sign} {abs(change.points):.2f} {word}</small>'
+
+
+def _gate(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "<small>not tested</small>"
+    return '<span class="better">✓ passed</span>' if verdict.passed else '<span class="worse">✕ refused</span>'
+
+
+def changes(verdict: Verdict | None) -> Iterator[tuple[str, Change]]:
+    """Each set of the gate's that both read, by its name, those of COMPARED first."""
+    sets = dict(_items(verdict.figures if verdict else None))
+    for name in sorted(sets, key=lambda name: [*COMPARED, name].index(name)):
+        values = dict(_items(sets[name]))
+        if (share := _number(values.get("candidate"))) is not None:
+            counts = [_number(values.get(key)) for key in ("pictures", "won", "lost")]
+            yield name, Change(share, _number(values.get("champion")), *counts)
+
+
+def candidate(model: Model) -> str:
+    """What would change if it served: gains and losses, in sentences."""
+    told = "".join(f"<li>{sentence}</li>" for sentence in gains_and_losses(model.verdict))
+    if not told:
+        told = "<li>It was never compared with the model that serves, so nobody knows what it would gain or lose.</li>"
     return f"""
-        <div class="model"><div class="name">{escape(model.version)}{serves}</div>
-        <div class="detail">{" · ".join(map(escape, about(model)))}</div>
-        <dl>{lines}</dl>{verdict(model.verdict)}</div>"""
+        <div class="candidate"><h3>{escape(model.version)}</h3>
+        <ul>{told}</ul>{reasons(model.verdict)}{more(model)}</div>"""
 
 
-def about(model: Model) -> Iterator[str]:
-    """When it was made, and what it is."""
-    if made := _time(model.card.get("created_at")) or model.created_at:
-        yield when(made)
-    if architecture := model.card.get("architecture"):
-        yield str(architecture)
-    if (weights := _number(model.card.get("weights"))) is not None:
-        yield f"{weights:,.0f} weights"
+def gains_and_losses(verdict: Verdict | None) -> Iterator[str]:
+    for name, change in changes(verdict):
+        where = {"held_out": "Sketches kept aside", "mnist": "MNIST", "drawn": "Generated digits"}
+        title = where.get(name, escape(name.replace("_", " ").capitalize()))
+        of = f" ({change.pictures:,.0f})" if change.pictures else ""
+        if change.won is not None and change.lost is not None:
+            yield (
+                f"<b>{title}{of}:</b> it reads {change.won:,.0f} that the other model misreads, and misreads "
+                f"{change.lost:,.0f} that the other reads. {_in_all(change.won - change.lost)}"
+            )
+        elif change.points is None:
+            yield f"<b>{title}{of}:</b> {change.share:.2%} read right."
+        else:
+            word = "better" if change.points > 0 else "worse"
+            by = f"{abs(change.points):.2f} points {word}" if change.points else "the same"
+            yield f"<b>{title}{of}:</b> {change.share:.2%} read right instead of {change.before:.2%}: {by}."
+
+
+def _in_all(gain: float) -> str:
+    if not gain:
+        return "In all, neither reads more."
+    return f"In all, {abs(gain):,.0f} {'more' if gain > 0 else 'fewer'}."
+
+
+def reasons(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return '<p class="gate">The gate never judged it.</p>'
+    word, sign = ("passed", "✓") if verdict.passed else ("refused", "✕")
+    told = "".join(f"<li>{escape(reason[:1].upper() + reason[1:])}</li>" for reason in verdict.reasons)
+    return f"""<details class="gate {word}"><summary><b>{sign} The gate {word} it.</b> Why?</summary>
+        <ul>{told}</ul></details>"""
+
+
+def more(model: Model) -> str:
+    return f'<details class="more"><summary>More figures</summary>{measured(model)}</details>'
+
+
+def measured(model: Model) -> str:
+    """Everything else that is known of it."""
+    lines = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in figures(model))
+    return f'<dl class="measured">{lines}</dl>'
 
 
 def figures(model: Model) -> Iterator[tuple[str, str]]:
-    """What was measured of it, first of all on what people drew: names and values."""
-    judged = "none yet" if model.accuracy is None else f"<b>{model.accuracy:.1%}</b> of {model.submissions:,}"
-    yield "Sketches it judged", judged
-    for name, share, champion in compared(model.verdict):
-        yield name, f"<b>{share:.2%}</b>" + (f" <i>champion {champion:.2%}</i>" if champion is not None else "")
     for name, values in _items(model.card.get("metrics")):
         known = dict(_items(values))
         if (share := _number(known.get("mean", known.get("accuracy")))) is not None:
-            yield MEASURED.get(name, name.replace("_", " ").capitalize()), f"<b>{share:.2%}</b>"
+            yield MEASURED.get(name, name.replace("_", " ").capitalize()), f"{share:.2%} right"
     if (unsure_below := _number(model.card.get("unsure_below"))) is not None:
         yield "Unsure below", f"{unsure_below:.0%}"
-    if (temperature := _number(model.card.get("temperature"))) is not None:
-        yield "Temperature", f"{temperature:.2f}"
+    if (milliseconds := _number(model.card.get("milliseconds"))) is not None:
+        yield "Time for a picture", f"{milliseconds:.2f} ms"
+    if (weights := _number(model.card.get("weights"))) is not None:
+        yield "Size of the network", f"{weights:,.0f} weights"
+    if architecture := model.card.get("architecture"):
+        yield "Kind of network", escape(str(architecture))
 
 
-def compared(verdict: Verdict | None) -> Iterator[tuple[str, float, float | None]]:
-    """Each set of the gate's: its name, the share that the model reads right, and the champion's."""
-    sets = dict(_items(verdict.figures if verdict else None))
-    for name in sorted(sets, key=lambda name: [*COMPARED, name].index(name)):
-        values = sets[name]
-        share = _number(dict(_items(values)).get("candidate"))
-        if share is not None:
-            title = COMPARED.get(name, name.replace("_", " ").capitalize())
-            yield title, share, _number(dict(_items(values)).get("champion"))
-
-
-def verdict(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return '<div class="gate"><b>The gate never judged it.</b></div>'
-    word, sign = ("passed", "✓") if verdict.passed else ("refused", "✕")
-    reasons = "".join(f"<li>{escape(reason[:1].upper() + reason[1:])}</li>" for reason in verdict.reasons)
-    return f'<div class="gate {word}"><b>{sign} The gate {word} it.</b><ul>{reasons}</ul></div>'
+def glossary() -> str:
+    terms = "".join(f"<div><dt>{term}</dt><dd>{text}</dd></div>" for term, text in GLOSSARY.items())
+    return f'<dl class="glossary">{terms}</dl>'
 
 
 def history(promotions: list[Promotion]) -> str:

@@ -1,12 +1,11 @@
 """Numbers → charts and pictures."""
 
 import base64
-import io
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from PIL import Image
+import streamlit as st
 
 from answers import (
     ConfidenceBin,
@@ -14,31 +13,15 @@ from answers import (
     DayModelStatistics,
     DigitStatistics,
     ModelStatistics,
-    Prediction,
 )
+from shares import wilson
 
-ACCENT, MUTED, WRONG = "#6d5ef6", "#b9bcd0", "#f0883e"
-MODELS = [ACCENT, "#12a573", "#3b82f6", "#d6409f", "#b8860b"]  # then over again
-GREY = "#8a8fa3"  # legible on light and on dark
-FOR, AGAINST = np.array([64, 224, 190]), np.array([255, 120, 60])  # RGB
-ROUND, TRACK = {"cornerRadiusEnd": 5}, {"color": MUTED, "opacity": 0.16, "cornerRadiusEnd": 5}
-
-
-def probabilities(prediction: Prediction | None) -> alt.LayerChart:
-    """Ten bars in a fixed order on a fixed axis, so that only their heights change from stroke to stroke."""
-    values = prediction.probabilities if prediction else [0.0] * 10
-    data = pd.DataFrame({"digit": range(10), "probability": values, "full": 1})
-    data["answer"] = [bool(prediction) and digit == prediction.digit for digit in range(10)]
-    data["percent"] = [percent(value) if value >= 0.005 else "" for value in values]
-    height = {"axis": None, "scale": alt.Scale(domain=[0, 1.14])}  # above 1: room for the number
-    highlight = WRONG if prediction and prediction.unsure else ACCENT
-
-    x = alt.X("digit:O", axis=_axis(labelFontSize=15), scale=alt.Scale(paddingInner=0.4, paddingOuter=0.2))
-    base = alt.Chart(data).encode(x, tooltip=["digit", alt.Tooltip("probability:Q", format=".2%")])
-    y = alt.Y("probability:Q", **height)
-    bars = base.mark_bar(**ROUND).encode(y, color=alt.condition("datum.answer", alt.value(highlight), alt.value(MUTED)))
-    numbers = base.mark_text(dy=-9, fontSize=12, color=GREY).encode(y, text="percent")
-    return _plain(base.mark_bar(**TRACK).encode(alt.Y("full:Q", **height)) + bars + numbers, height=190)
+# marks stand out from either background by 3:1 at least (WCAG 1.4.11)
+ACCENT, MUTED, WRONG = "#6d5ef6", "#b9bcd0", "#cc5f10"
+MODELS = [ACCENT, "#0d9468", "#3b82f6", "#d6409f", "#a87a0a"]  # then over again
+GREY = "#7d8198"
+AXIS = 56  # pixels that an axis with its title takes
+CELL = "cell"  # of the confusion matrix
 
 
 def percent(share: float) -> str:
@@ -47,105 +30,147 @@ def percent(share: float) -> str:
 
 
 def recall(per_digit: list[DigitStatistics]) -> alt.LayerChart:
-    """How often each digit was read right."""
-    data = pd.DataFrame([digit.model_dump() for digit in per_digit]).assign(full=1)
-    data["share"] = [f"{d.correct} of {d.submissions}" if d.submissions else "none yet" for d in per_digit]
-    width = {"axis": None, "scale": alt.Scale(domain=[0, 1.25])}  # above 1: room for the words
-    full = alt.X("full:Q", **width)
+    """How often each digit was read right, with the interval that the true share probably lies in."""
+    names = [str(each.digit) for each in per_digit]
+    counts = [(each.correct, each.submissions) for each in per_digit]
+    return _shares(names, counts, "digit that was meant", 28, labels=14)
 
-    y = alt.Y("digit:O", axis=_axis(labelFontSize=14), scale=alt.Scale(paddingInner=0.3))
-    base = alt.Chart(data).encode(y, tooltip=["digit", "submissions", "correct", alt.Tooltip("recall:Q", format=".1%")])
-    bars = base.mark_bar(color=ACCENT, **ROUND).encode(alt.X("recall:Q", **width))
-    words = base.mark_text(align="left", dx=8, fontSize=12, color=GREY).encode(full, text="share")
-    return _plain(base.mark_bar(**TRACK).encode(full) + bars + words, height=280)
+
+def accuracy_by_model(models: list[ModelStatistics]) -> alt.LayerChart:
+    """As recall, of the sketches that each model read itself."""
+    counts = [(round((each.accuracy or 0) * each.submissions), each.submissions) for each in models]
+    return _shares([each.model for each in models], counts, None, 36, labels=12)
+
+
+def _shares(names: list[str], counts: list[tuple[int, int]], title: str | None, step: int, labels: int):
+    """A dot for each on its 95% interval, with its count. `counts`: how many of how many."""
+    data = pd.DataFrame([_share_of(*count) | {"name": name} for name, count in zip(names, counts, strict=True)])
+    # dots, not bars: a scale that does not begin at 0 would make bars lie
+    low = max(0.0, np.floor(20 * min([row["low"] for _, row in data.iterrows() if row["of"]], default=0)) / 20 - 0.05)
+    scale = alt.Scale(domain=[low, 1], nice=False)
+    x = alt.X(
+        "share:Q",
+        scale=scale,
+        axis=_axis(title="share read right", format="%", tickCount=4, labelOverlap=True, grid=True),
+    )
+    y = alt.Y("name:N", sort=names, axis=_axis(title=title, labelFontSize=labels, labelLimit=96))
+    tooltip = [alt.Tooltip("name", title=title or "model"), alt.Tooltip("words", title="read right")]
+    base = alt.Chart(data).encode(y=y, tooltip=tooltip)
+    counted = base.transform_filter("datum.of > 0")
+    ranges = counted.mark_rule(strokeWidth=6, strokeCap="round", opacity=0.35, color=ACCENT)
+    dots = counted.mark_circle(size=90, opacity=1, color=ACCENT).encode(x)
+    words = base.mark_text(align="left", fontSize=12, baseline="middle").encode(text="counted")
+    layers = ranges.encode(alt.X("low:Q", scale=scale), x2="high") + dots
+    layers += words.encode(x=alt.value(alt.expr("width + 8")))
+    return _plain(layers, height=step * len(names) + AXIS, right=96)
+
+
+def _share_of(part: int, whole: int) -> dict:
+    """A row of a chart's data."""
+    low, high = wilson(part, whole)
+    share = part / whole if whole else None
+    counted = f"{share:.1%} of {whole:,}" if whole else "none yet"
+    words = f"{share:.1%} ({low:.1%} to {high:.1%}), {part:,} of {whole:,}" if whole else counted
+    return {"share": share, "low": low, "high": high, "of": whole, "counted": counted, "words": words}
 
 
 def confusion(matrix: list[list[int]]) -> alt.LayerChart:
-    """What was meant against what was read; shades compare within a row, so that rare digits show too."""
+    """What was meant against what was read; shades compare within a row, so that rare digits show too.
+
+    A click selects a cell: the parameter CELL with the fields `meant` and `read`.
+    """
     rows = [
-        {"meant": meant, "read": read, "count": count, "share": count / (sum(row) or 1), "right": meant == read}
+        {"meant": meant, "read": read, "count": count, "share": count / (sum(row) or 1), "right": meant == read,
+         "opens": "a click shows them" if count else "none"}
         for meant, row in enumerate(matrix)
         for read, count in enumerate(row)
-    ]
+    ]  # fmt: skip
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("read:O", axis=_axis(title="what the model read", orient="top", labelFontSize=14)),
         y=alt.Y("meant:O", axis=_axis(title="what was meant", labelFontSize=14)),
-        tooltip=["meant", "read", "count"],
+        tooltip=["meant", "read", alt.Tooltip("count", title="sketches"), alt.Tooltip("opens", title=" ")],
     )
-    cells = base.mark_rect(cornerRadius=4).encode(
-        color=alt.condition("datum.right", alt.value(ACCENT), alt.value(WRONG)),
-        opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1]), legend=None),
+    # a mistake is visible though it is one of a thousand
+    shade = alt.Opacity("shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
+    cells = base.transform_calculate(shade="datum.count > 0 ? 0.12 + 0.88 * datum.share : 0")
+    cells = cells.mark_rect(cornerRadius=4, cursor="pointer").encode(
+        color=alt.condition("datum.right", alt.value(ACCENT), alt.value(WRONG)), opacity=shade
     )
-    numbers = base.mark_text(fontSize=13).encode(
+    numbers = base.mark_text(fontSize=13, cursor="pointer").encode(
         text="count:Q",
         opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0)),
-        color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value(GREY)),
+        color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value(_text())),
     )
-    return _plain(cells + numbers, height=510)
+    clicked = alt.selection_point(CELL, fields=["meant", "read"], on="click", clear=False)
+    return _plain(cells.add_params(clicked) + numbers, height=470)
 
 
 def calibration(bins: list[ConfidenceBin]) -> alt.LayerChart:
     """How often the model was right against how sure it was: on the line, it can be taken at its word."""
-    data = pd.DataFrame([each.model_dump() for each in bins if each.submissions])
+    rows = [
+        _share_of(round((each.accuracy or 0) * each.submissions), each.submissions)
+        | {"sure": each.mean_confidence, "submissions": each.submissions}
+        for each in bins
+        if each.submissions
+    ]
     axis = {"format": "%", "tickCount": 5, "labelFontSize": 12}
     scale = alt.Scale(domain=[0, 1])
-    x = alt.X("mean_confidence:Q", scale=scale, axis=_axis(title="how sure it was", **axis))
-    y = alt.Y("accuracy:Q", scale=scale, axis=_axis(title="how often it was right", grid=True, **axis))
-    ideal = pd.DataFrame({"mean_confidence": [0, 1], "accuracy": [0, 1]})
-    line = alt.Chart(ideal).mark_line(color=MUTED, strokeDash=[5, 5]).encode(x, y)
-    points = alt.Chart(data).mark_circle(color=ACCENT, opacity=0.85, clip=False).encode(
-        x, y,
-        size=alt.Size("submissions:Q", scale=alt.Scale(type="sqrt", range=[60, 900]), legend=None),
-        tooltip=["submissions"] + [alt.Tooltip(f"{name}:Q", format=".1%") for name in ("mean_confidence", "accuracy")],
-    )  # fmt: skip
-    return _plain(line + points, height=260)
+    x = alt.X("sure:Q", scale=scale, axis=_axis(title="how sure it was", **axis))
+    y = alt.Y("share:Q", scale=scale, axis=_axis(title="how often it was right", grid=True, **axis))
+    ideal = pd.DataFrame({"sure": [0, 1], "share": [0, 1]})
+    line = alt.Chart(ideal).mark_line(color=GREY, strokeDash=[5, 5]).encode(x, y)
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x, tooltip=[alt.Tooltip("sure:Q", title="how sure it was", format=".1%"), alt.Tooltip("words", title="right")]
+    )
+    ranges = base.mark_rule(strokeWidth=5, strokeCap="round", opacity=0.35, color=ACCENT)
+    points = base.mark_circle(color=ACCENT, opacity=0.9, clip=False).encode(
+        y, size=alt.Size("submissions:Q", scale=alt.Scale(type="sqrt", range=[60, 400]), legend=None)
+    )
+    return _plain(line + ranges.encode(alt.Y("low:Q", scale=scale), y2="high") + points, height=260)
 
 
 def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
-    """How often each model was right, day by day; a larger dot counts more sketches."""
-    data = pd.DataFrame([each.model_dump(mode="json") for each in days])
-    low = max(0.0, min(data["accuracy"]) - 0.05)
-    models = list(dict.fromkeys(data["model"]))
+    """How often each model was right, day by day, with the interval; a larger dot counts more sketches."""
+    rows = [
+        _share_of(round((each.accuracy or 0) * each.submissions), each.submissions)
+        | {"day": each.day.isoformat(), "model": each.model, "submissions": each.submissions}
+        for each in days
+    ]
+    low = max(0.0, min(row["share"] for row in rows) - 0.05)
+    models = list(dict.fromkeys(row["model"] for row in rows))
     colors = alt.Scale(domain=models, range=[MODELS[i % len(MODELS)] for i in range(len(models))])
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220) if len(models) > 1 else None
-    base = alt.Chart(data).encode(
-        x=_days(), y=_share("accuracy:Q", low, 1 + 0.06 * (1 - low)),  # above 1: room for the dots
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=_days(), y=_share("share:Q", "share read right", low, 1 + 0.06 * (1 - low)),  # above 1: room for the dots
         color=alt.Color("model:N", scale=colors, legend=legend),
-        tooltip=[_day("Day"), "model", "submissions", alt.Tooltip("accuracy:Q", format=".1%")],
+        tooltip=[_day("Day"), "model", alt.Tooltip("words", title="read right")],
     )  # fmt: skip
     sizes = alt.Scale(type="sqrt", range=[30, 300])
+    ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, clip=True)
+    ranges = ranges.encode(_share("low:Q", "share read right", low, 1 + 0.06 * (1 - low)), y2="high")
     dots = base.mark_circle(opacity=0.9, clip=False).encode(size=alt.Size("submissions:Q", scale=sizes, legend=None))
-    return _plain(base.mark_line(strokeWidth=2, opacity=0.55) + dots, height=240)
-
-
-def accuracy_by_model(models: list[ModelStatistics]) -> alt.LayerChart:
-    """How often each model was right about the sketches that it judged itself."""
-    data = pd.DataFrame([each.model_dump() for each in models]).assign(full=1)
-    data["words"] = [f"{m.accuracy or 0:.1%} of {m.submissions:,}" for m in models]
-    width = {"axis": None, "scale": alt.Scale(domain=[0, 1.6])}  # above 1: room for the words
-    full = alt.X("full:Q", **width)
-    y = alt.Y("model:N", sort=None, axis=_axis(labelFontSize=12, labelLimit=160), scale=alt.Scale(paddingInner=0.4))
-    base = alt.Chart(data).encode(y, tooltip=["model", "submissions", alt.Tooltip("accuracy:Q", format=".1%")])
-    bars = base.mark_bar(color=ACCENT, **ROUND).encode(alt.X("accuracy:Q", **width))
-    words = base.mark_text(align="left", dx=8, fontSize=12, color=GREY).encode(full, text="words")
-    return _plain(base.mark_bar(**TRACK).encode(full) + bars + words, height=min(36 * len(models) + 10, 280))
+    return _plain(base.mark_line(strokeWidth=2, opacity=0.55) + ranges + dots, height=260)
 
 
 def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
-    """Which share of the answers was unsure, day by day."""
-    data = pd.DataFrame([each.model_dump(mode="json") for each in days])
-    data["share"] = data["unsure"] / data["answers"]
-    base = alt.Chart(data).encode(
-        x=_days(), y=_share("share:Q", 0, max(0.1, 1.15 * max(data["share"]))),
-        tooltip=[_day("Day"), "answers", "unsure", alt.Tooltip("share:Q", format=".1%")],
+    """Which share of the answers was unsure, day by day, with the interval."""
+    rows = [_share_of(each.unsure, each.answers) | {"day": each.day.isoformat()} for each in days]
+    high = max(0.1, 1.15 * max(row["share"] for row in rows))
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=_days(), y=_share("share:Q", "share of unsure answers", 0, high),
+        tooltip=[_day("Day"), alt.Tooltip("words", title="unsure")],
     )  # fmt: skip
+    ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, color=WRONG, clip=True)
+    ranges = ranges.encode(_share("low:Q", "share of unsure answers", 0, high), y2="high")
     line = base.mark_line(color=WRONG, strokeWidth=2, opacity=0.55)
-    return _plain(line + base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False), height=240)
+    return _plain(line + ranges + base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False), height=260)
 
 
 def _days() -> alt.X:
     """Days are UTC's, wherever the visitor is."""
-    axis = _axis(format="%-d %b", labelFontSize=12, tickCount={"interval": "day", "step": 1}, labelOverlap=True)
+    axis = _axis(
+        title="day", format="%-d %b", labelFontSize=12, tickCount={"interval": "day", "step": 1}, labelOverlap=True
+    )
     return alt.X("utcyearmonthdate(day):T", axis=axis, scale=alt.Scale(type="utc", padding=12))
 
 
@@ -153,21 +178,9 @@ def _day(title: str) -> alt.Tooltip:
     return alt.Tooltip("utcyearmonthdate(day):T", title=title, format="%-d %b %Y")
 
 
-def _share(field: str, low: float, high: float) -> alt.Y:
-    axis = _axis(format="%", tickCount=5, labelFontSize=12, grid=True)
+def _share(field: str, title: str, low: float, high: float) -> alt.Y:
+    axis = _axis(title=title, format="%", tickCount=5, labelFontSize=12, grid=True)
     return alt.Y(field, axis=axis, scale=alt.Scale(domain=[low, high], nice=False))
-
-
-def relevance(preview: str, values: list[list[float]]) -> str:
-    """The 28×28 picture that the model saw, its pixels tinted by what they spoke for, as a data URL."""
-    png = base64.b64decode(preview.split(",", 1)[1])
-    ink = np.asarray(Image.open(io.BytesIO(png)).convert("L"), float)[..., None]  # 28×28×1, 0 to 255
-    weight = np.asarray(values)[..., None]  # 28×28×1, −1 to 1
-    tint = np.where(weight > 0, FOR, AGAINST)
-    rgb = ink * (1 - abs(weight)) * 0.6 + tint * abs(weight)
-    tinted = io.BytesIO()
-    Image.fromarray(rgb.clip(0, 255).astype(np.uint8)).save(tinted, "PNG")
-    return data_url(tinted.getvalue())
 
 
 def data_url(picture: bytes, content_type: str = "image/png") -> str:
@@ -179,5 +192,19 @@ def _axis(**options) -> alt.Axis:
     return alt.Axis(**plain | {"ticks": False, "domain": False, "grid": False} | options)
 
 
-def _plain(chart: alt.LayerChart, height: int) -> alt.LayerChart:
-    return chart.properties(height=height, padding=0).configure_view(strokeWidth=0)
+def _text() -> str:
+    """As in .streamlit/config.toml: legible (4.5:1) on the page."""
+    return "#eceaf6" if st.context.theme.type == "dark" else "#211f33"
+
+
+def _plain(chart: alt.LayerChart, height: int, right: int = 0) -> alt.LayerChart:
+    """`right`: pixels beside the axes."""
+    padding = {"left": 0, "top": 4, "bottom": 0, "right": right}
+    text = {"color": _text()}
+    return (
+        chart.properties(height=height, padding=padding)
+        .configure_view(strokeWidth=0)
+        .configure_axis(labelColor=_text(), titleColor=_text())
+        .configure_legend(labelColor=_text())
+        .configure_text(**text)
+    )

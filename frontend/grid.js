@@ -1,5 +1,6 @@
-// Sketches in a grid, to be looked at, or selected by click, Space or Shift-click. What is selected is kept here, so that
-// clicks need not wait for the server; an epoch says which selection of the server's they continue.
+// Sketches in a grid: opened large by a click or Enter, or, where they are checkboxes, selected by click, Space or
+// Shift-click. What is selected is kept here, so that clicks need not wait for the server; an epoch says which selection
+// of the server's they continue.
 
 const kept = new WeakMap(); // what is shown, by the element it is shown in
 
@@ -23,24 +24,83 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function create(parent) {
-  const root = parent.querySelector(".gallery");
-  const grid = { root, selected: new Set() };
+  const [root, large] = [parent.querySelector(".gallery"), parent.querySelector(".large")];
+  const grid = { root, large, selected: new Set() };
   root.addEventListener("click", (event) => {
-    const tile = event.target.closest("[data-id]");
-    if (tile) toggle(grid, tile, event.shiftKey);
+    const tile = event.target.closest("figure")?.querySelector("[data-id]");
+    if (tile) press(grid, tile, event.shiftKey);
   });
   root.addEventListener("keydown", (event) => {
     const tile = event.target.closest("[data-id]");
-    if (!tile || (event.key !== " " && event.key !== "Enter")) return;
+    if (!tile) return;
+    const neighbour = around(grid, tile, event.key);
+    if (neighbour) neighbour.focus();
+    else if (event.key === " " || event.key === "Enter") press(grid, tile, event.shiftKey);
+    else return;
     event.preventDefault();
-    toggle(grid, tile, event.shiftKey);
   });
   root.addEventListener("mousedown", (event) => event.shiftKey && event.preventDefault()); // selects no text
+  large.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step) turn(grid, step);
+    event.stopPropagation(); // no shortcut of the page's
+  });
+  large.addEventListener("click", (event) => event.target === large && large.close()); // beside it
+  large.addEventListener("close", () => grid.open?.focus());
+  large.querySelector(".close").addEventListener("click", () => large.close());
+  large.querySelector(".previous").addEventListener("click", () => turn(grid, -1));
+  large.querySelector(".next").addEventListener("click", () => turn(grid, 1));
   return grid;
 }
 
+const all = (grid) => [...grid.root.querySelectorAll("[data-id]")];
+
+// the tile that an arrow key leads to
+function around(grid, tile, key) {
+  const tiles = all(grid);
+  const top = (each) => each.getBoundingClientRect().top;
+  const columns = tiles.filter((each) => top(each) === top(tiles[0])).length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  return step && tiles[tiles.indexOf(tile) + step];
+}
+
+function press(grid, tile, range) {
+  if (tile.role === "checkbox") toggle(grid, tile, range);
+  else open(grid, tile);
+}
+
+// --- one of them, large ---
+
+function open(grid, tile) {
+  const { large } = grid;
+  grid.open = tile;
+  const picture = large.querySelector("img");
+  picture.src = tile.querySelector("img").src;
+  picture.alt = tile.getAttribute("aria-label");
+  large.querySelector("dl").replaceChildren(
+    ...JSON.parse(tile.dataset.facts).map(([name, value]) => {
+      const [row, dt, dd] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+      [dt.textContent, dd.textContent] = [name, value];
+      row.append(dt, dd);
+      return row;
+    }),
+  );
+  const place = all(grid).indexOf(tile);
+  large.querySelector(".previous").disabled = place === 0;
+  large.querySelector(".next").disabled = place === all(grid).length - 1;
+  if (!large.open) large.showModal(); // Escape closes it
+}
+
+function turn(grid, step) {
+  const tiles = all(grid);
+  const next = tiles[tiles.indexOf(grid.open) + step];
+  if (next) open(grid, next);
+}
+
+// --- some of them, selected ---
+
 function toggle(grid, tile, range) {
-  const tiles = [...grid.root.querySelectorAll("[data-id]")];
+  const tiles = all(grid);
   const [here, last] = [tiles.indexOf(tile), tiles.findIndex((each) => each.dataset.id === grid.last)];
   const on = !grid.selected.has(tile.dataset.id);
   const from = range && last >= 0 ? Math.min(here, last) : here;
@@ -56,7 +116,7 @@ function toggle(grid, tile, range) {
 }
 
 function show(grid) {
-  for (const tile of grid.root.querySelectorAll("[data-id]")) {
+  for (const tile of grid.root.querySelectorAll('[role="checkbox"]')) {
     tile.setAttribute("aria-checked", grid.selected.has(tile.dataset.id));
   }
 }

@@ -1,4 +1,4 @@
-"""The grid of sketches, some of which may be selected: the only file that knows the component in grid.js."""
+"""The grid of sketches, to be opened large or selected: the only file that knows the component in grid.js."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,7 +8,15 @@ from uuid import UUID
 import streamlit as st
 
 KEY = "grid"
-HTML = '<div class="gallery tiles"></div>'
+HTML = """
+<div class="gallery tiles"></div>
+<dialog class="large" aria-label="One sketch, large">
+  <button class="close" aria-label="Close">✕</button>
+  <button class="previous" aria-label="The one before">‹</button>
+  <img alt="">
+  <button class="next" aria-label="The next one">›</button>
+  <dl></dl>
+</dialog>"""
 
 
 @cache
@@ -19,7 +27,7 @@ def _component() -> Callable:
 
 
 def show(tiles: list[str], place: int, epoch: int, chosen: list[UUID]) -> None:
-    """`tiles`: HTML; those with a `data-id` can be selected. Another `place` scrolls to the top of the grid.
+    """`tiles`: HTML as of pieces.tiles. Another `place` scrolls to the top of the grid.
 
     `chosen`: what is selected from the start of this epoch, until `clicked` says otherwise.
     """

@@ -1,7 +1,8 @@
 """Small pieces of the pages, mostly HTML; style.css gives them their looks."""
 
+import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
@@ -12,8 +13,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 import api
-from answers import Prediction, Statistics, Submission
+from answers import Statistics, Submission
 from charts import data_url, percent
+from shares import wilson
 
 RETRY_S = 3
 NOTHING = (
@@ -24,87 +26,69 @@ MARKS = {
     for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
 }
 LIMITS = "below 0.1 nothing changed, above 0.25 much did"
-LEGEND = '<span class="for">for it</span> · <span class="against">against</span>'
+PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch does
 
 
-def a(digit: int) -> str:
-    return f"an {digit}" if digit == 8 else f"a {digit}"
+def heading(title: str, sentence: str) -> None:
+    """The view's name, on the page and in the browser's tab, and what the view is about."""
+    st.set_page_config(page_title=f"{title} · Digit recogniser")
+    st.html(f'<div class="heading"><h1>{title}</h1><p>{sentence}</p></div>')
 
 
-def candidates(probabilities: list[float]) -> list[int]:
-    """The one or two digits that an unsure model hesitates between, likeliest first."""
-    first, second = sorted(range(10), key=lambda digit: -probabilities[digit])[:2]
-    return [first, second] if probabilities[second] >= 0.05 else [first]
+def section(title: str, sentence: str) -> None:
+    st.html(f'<div class="section"><h2>{title}</h2><p>{sentence}</p></div>')
 
 
-def verdict(prediction: Prediction) -> None:
-    """The answer, large, with how sure the model is."""
-    if prediction.unsure:
-        shares = prediction.probabilities
-        options = " or ".join(f"{a(digit)} ({percent(shares[digit])})" for digit in candidates(shares))
-        answer("unsure", "?", "I’m not sure", f"Maybe {options}")
-    else:
-        answer("sure", str(prediction.digit), f"That’s {a(prediction.digit)}", f"{percent(prediction.confidence)} sure")
-
-
-def answer(state: str, sign: str, sentence: str, detail: str) -> None:
-    st.html(f"""
-        <div class="answer {state}" role="status">
-          <div class="sign">{sign}</div>
-          <div><div class="sentence">{sentence}</div><div class="detail">{detail}</div></div>
-        </div>""")
-
-
-def seen(picture: str = NOTHING, caption: str = "what I see") -> None:
-    """The 28×28 pixels that the model saw."""
-    st.html(f"""
-        <figure class="seen"><img src="{picture}" alt="the drawing as 28 by 28 pixels">
-        <figcaption>{caption}</figcaption></figure>""")
-
-
-def uploaded(webp: bytes | None) -> None:
-    picture = f'<img src="{data_url(webp, "image/webp")}" alt="your picture">' if webp else "No preview of this picture"
-    st.html(f'<div class="uploaded">{picture}</div>')
-
-
-def promise() -> None:
-    """What is stored, and who sees it."""
-    st.html("""
-        <div class="promise">One click stores the sketch, your label, what the model read and the time: no name, no
-        address, and nothing before the click. Others may see it in the Gallery.
-        <span class="keyboard">The keys 0 to 9 do it, too.</span></div>""")
-
-
-def gallery(submissions: Iterable[Submission], keys: Mapping[UUID, UUID] | None = None) -> None:
-    """`keys`: Idempotency-Keys by submission, of those that this visitor stored."""
-    st.html(f'<div class="gallery">{"".join(tiles(list(submissions), keys=keys))}</div>')
+def gallery(submissions: Iterable[Submission]) -> None:
+    st.html(f'<div class="gallery">{"".join(tiles(list(submissions)))}</div>')
 
 
 def tiles(
     submissions: list[Submission],
     token: str | None = None,
-    keys: Mapping[UUID, UUID] | None = None,
-    details: bool = False,
-    selectable: bool = False,
+    role: str | None = PLAIN,
 ) -> list[str]:
     """HTML, one piece a submission."""
-    pictures = _fetchers().map(lambda each: sketch(each.id, (keys or {}).get(each.id), token), submissions)
-    return [tile(*each, details, selectable) for each in zip(submissions, pictures, strict=True)]
+    pictures = _fetchers().map(lambda each: sketch(each.id, token), submissions)
+    return [tile(*each, role) for each in zip(submissions, pictures, strict=True)]
 
 
-def tile(submission: Submission, picture: str, details: bool = False, selectable: bool = False) -> str:
+def tile(submission: Submission, picture: str, role: str | None = PLAIN) -> str:
+    """`role`: what a click does; such tiles say more than plain ones."""
     meant = "not a digit" if submission.true_label is None else f"meant <b>{submission.true_label}</b>"
-    classes = [submission.status if details else "", "wrong" if submission.correct is False else ""]
-    role = f'data-id="{submission.id}" role="checkbox" aria-checked="false" tabindex="0"' if selectable else ""
+    classes = [submission.status if role else "", "wrong" if submission.correct is False else ""]
     return f"""
-        <figure class="{" ".join(filter(None, classes))}" {role} {_title(submission) if details else ""}>
-        <div class="sketch"><img src="{picture}" alt="a sketch">{MARKS[submission.status] if details else ""}</div>
-        <figcaption>{meant}<br>read <b>{submission.prediction}</b>{_confidence(submission) if details else ""}
+        <figure class="{" ".join(filter(None, classes))}">
+        <div class="sketch" {_control(submission, role) if role else ""}><img src="{picture}"
+          alt="{"" if role else escape(name(submission))}">{MARKS[submission.status] if role else ""}</div>
+        <figcaption>{meant}<br>read <b>{submission.prediction}</b>{_confidence(submission) if role else ""}
         </figcaption></figure>"""
 
 
-def _title(submission: Submission) -> str:
-    return f'title="{when(submission.created_at)}, {submission.status}, read by {escape(submission.model)}"'
+def _control(submission: Submission, role: str) -> str:
+    checked = 'aria-checked="false"' if role == SELECTS else ""
+    told = escape(json.dumps(facts(submission)))
+    return f"""data-id="{submission.id}" role="{role}" {checked} tabindex="0" data-facts="{told}"
+        aria-label="{escape(name(submission))}" """
+
+
+def name(submission: Submission) -> str:
+    """What a picture is called, for those who do not see it."""
+    meant = "something that is no digit" if submission.true_label is None else f"a {submission.true_label}"
+    return f"A sketch of {meant}, read as {submission.prediction}, {submission.status}"
+
+
+def facts(submission: Submission) -> list[tuple[str, str]]:
+    """All that is known of it, in words."""
+    meant = "not a digit" if submission.true_label is None else str(submission.true_label)
+    unsure = ", but unsure" if submission.unsure else ""
+    return [
+        ("Meant", meant),
+        ("Read", f"{submission.prediction}, {percent(submission.confidence)} sure{unsure}"),
+        ("Status", submission.status),
+        ("Drawn", when(submission.created_at)),
+        ("Model", submission.model),
+    ]
 
 
 def _confidence(submission: Submission) -> str:
@@ -112,18 +96,18 @@ def _confidence(submission: Submission) -> str:
     return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
 
 
-def sketch(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> str:
+def sketch(submission_id: UUID, token: str | None = None) -> str:
     """A submission's picture as a data URL; black where it cannot be had."""
     try:
-        return data_url(_image(submission_id, key, token))
+        return data_url(_image(submission_id, token))
     except api.BackendError:
         return NOTHING
 
 
 @st.cache_data(ttl=600, max_entries=2000, show_spinner=False)
-def _image(submission_id: UUID, _key: UUID | None, _token: str | None) -> bytes:
+def _image(submission_id: UUID, _token: str | None) -> bytes:
     """What opens the door is not remembered; who may see which submission was asked before."""
-    return api.submission_image(submission_id, _key, _token)
+    return api.submission_image(submission_id, token=_token)
 
 
 @cache
@@ -141,24 +125,37 @@ def when(time: datetime) -> str:
 
 
 def totals(figures: Statistics) -> None:
-    numbers = {
-        "read right": "–" if figures.accuracy is None else f"{figures.accuracy:.1%}",
-        "sketches": f"{figures.total:,}",
-        "not a digit": f"{figures.not_digits:,}",
-        "unsure": f"{figures.unsure:,}",
-    }
-    items = "".join(f"<div><b>{value}</b><span>{name}</span></div>" for name, value in numbers.items())
-    st.html(f'<div class="totals">{items}</div>')
+    numbers = [
+        ("–" if figures.accuracy is None else f"{figures.accuracy:.1%}", f"of {figures.digits:,} digits read right",
+         interval(figures.correct, figures.digits)),
+        (f"{figures.total:,}", "sketches", f"{figures.not_digits:,} of them not a digit"),
+        (f"{figures.unsure:,}", "unsure answers", f"{_of(figures.unsure, figures.total)} of all sketches"),
+        (f"{figures.false_alarms:,}", "false alarms", "no digit, yet read as one without doubt"),
+    ]  # fmt: skip
+    items = (f"<div><b>{value}</b><span>{what}</span><small>{more}</small></div>" for value, what, more in numbers)
+    st.html(f'<div class="totals">{"".join(items)}</div>')
+
+
+def interval(part: int, whole: int) -> str:
+    """Between which shares the true one lies, probably, in words."""
+    if not whole:
+        return "nothing to count yet"
+    low, high = wilson(part, whole)
+    return f"95% interval: {low:.1%} to {high:.1%}"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
 
 
 def drift(figures: Statistics) -> None:
     """Whether the model is as sure as at first, in a sentence and a number."""
     drift, answers = figures.drift, figures.answers
     index = "" if drift.psi is None else f"Population stability index {drift.psi:.2f}: {LIMITS}. "
-    compared = f"The latest {drift.answers:,} answers against its first {drift.reference:,}. " if index else ""
+    compared = f"The latest {drift.answers:,} sketches against the first {drift.reference:,}. " if index else ""
     kept = f"{answers.total:,} answers are in the log, {answers.unsure_share or 0:.1%} of them unsure."
     st.html(f"""
-        <div class="drift"><div class="sentence">{escape(drift.sentence)}</div>
+        <div class="panel"><div class="sentence">{escape(drift.sentence)}</div>
         <div class="detail">{index}{compared}{kept}</div></div>""")
 
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
+from math import ceil
 from typing import Any
 from uuid import UUID
-
-import streamlit as st
 
 import admin
 import api
@@ -41,8 +40,7 @@ class Review:
     trouble: str | None = None  # why it was not
     before: list[Submission] = field(default_factory=list)  # as they were before the last change, to undo it
     asking: bool = False  # whether they are to be deleted
-    archives: int = 0  # imported so far: the upload widget is emptied by giving it another key
-    arrived: str | None = None  # what became of the last one
+    total: int = 0  # submissions on all pages
 
     def look(self, query: dict[str, Any]) -> None:
         """Start over where the question is another one; else only see what is new."""
@@ -53,9 +51,10 @@ class Review:
         self.page = None
 
     def fetch(self) -> SubmissionPage:
-        """The page, which stays as it is from click to click, lest a sketch move below the pointer."""
+        """The page, which stays as it is from click to click, so that no sketch moves below the pointer."""
         while self.page is None:
             page = api.submissions(PAGE, self.places[-1], token=admin.token(), **self.query)
+            self.total = api.count(admin.token(), **self.query)
             if page.items or len(self.places) == 1:
                 self.page = page
             else:  # everything on the last page went elsewhere
@@ -75,6 +74,15 @@ class Review:
     @property
     def place(self) -> int:
         return len(self.places)
+
+    @property
+    def where(self) -> str:
+        return f"Page {self.place} of {max(ceil(self.total / PAGE), self.place):,}"
+
+    @property
+    def found(self) -> str:
+        order = "newest first" if self.query["order"] == "newest" else "likeliest mislabelled first"
+        return f"{count(self.total)}, {order}. {self.where}."
 
     @property
     def older(self) -> str | None:
@@ -156,21 +164,6 @@ class Review:
             self.calm()
             if not admin.refused(e):
                 self.trouble = f"{e} Please try again in a moment."
-
-    def take_archive(self) -> None:
-        """Import what was put into the upload widget, and empty the widget."""
-        file = st.session_state.get(f"archive-{self.archives}")  # none: called again, for one that was taken already
-        if not file:
-            return
-        self.archives += 1
-        try:
-            done = api.import_archive(file.getvalue(), admin.token() or "")
-        except api.BackendError as e:
-            admin.refused(e)
-            self.arrived = f"Nothing was imported. {e}"
-        else:
-            here = f" {count(done.skipped)} had been here already." if done.skipped else ""
-            self.arrived = f"{count(done.imported)} imported.{here}"
 
 
 def _former(submission: Submission) -> tuple[str, Status]:

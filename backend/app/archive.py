@@ -6,12 +6,13 @@ import io
 import struct
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from typing import Annotated, Any, BinaryIO
 from uuid import UUID
 
 from PIL import Image
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from app.errors import BadArchive
 from app.imaging import KEPT_SIDE
@@ -22,7 +23,8 @@ LABELS = "labels.csv"
 SKETCH = "sketches/{}.png"
 PROBABILITIES = [f"p{digit}" for digit in range(10)]
 COLUMNS = ["id", "file", "created_at", "true_label", "status", "prediction", "confidence", "unsure", "model"]
-COLUMNS += PROBABILITIES
+COLUMNS += [*PROBABILITIES, "visit"]
+LATER = {"visit"}  # what exports of older releases lack
 
 CHUNK = 64 * 1024  # bytes, about, that are sent at once
 
@@ -137,6 +139,7 @@ def _to_row(submission: Submission) -> list[Any]:
         str(submission.unsure).lower(),
         submission.model,
         *submission.probabilities,
+        submission.visit,
     ]
 
 
@@ -156,9 +159,27 @@ def unpack(file: BinaryIO) -> Iterator[Restored]:
         raise BadArchive from e
 
 
-def _rows(file: BinaryIO) -> Iterator[Restored]:
+def is_export(file: BinaryIO) -> bool:
+    """Whether the ZIP has labels.csv at its top. Raises BadArchive where it is no ZIP."""
+    try:
+        with opened(file) as archive:
+            return LABELS in archive.NameToInfo
+    except BadArchive:
+        raise
+    except Exception as e:  # as above
+        raise BadArchive("This is no ZIP, or it is damaged.") from e
+
+
+@contextmanager
+def opened(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """The ZIP, once its table of contents is known to be bearable. Raises BadArchive and what zipfile raises."""
     with zipfile.ZipFile(_Careful(file)) as archive:
         _check_sizes(archive.infolist())
+        yield archive
+
+
+def _rows(file: BinaryIO) -> Iterator[Restored]:
+    with opened(file) as archive:
         seen: set[UUID] = set()
         for number, fields in _read_labels(archive):
             try:
@@ -196,7 +217,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
         raise BadArchive(f"Unpacked, the ZIP would be larger than {MAX_UNPACKED // 1_000_000} MB.")
 
 
-def _open(archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipExtFile:
+def open_file(archive: zipfile.ZipFile, name: str, limit: int) -> zipfile.ZipExtFile:
     """Opens a file of at most so many bytes: reading stops at the size that the archive names."""
     try:
         entry = archive.getinfo(name)
@@ -214,10 +235,10 @@ def _read_labels(archive: zipfile.ZipFile) -> Iterator[tuple[int, dict[str, str]
     """The rows, with the number that each has in a spreadsheet."""
     if LABELS not in archive.namelist():
         raise BadArchive(f"The ZIP has no {LABELS} at its top.")
-    with _open(archive, LABELS, MAX_LABELS) as file:
+    with open_file(archive, LABELS, MAX_LABELS) as file:
         # -sig: some spreadsheets write a byte order mark
         reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
-        if missing := [column for column in COLUMNS if column not in (reader.fieldnames or [])]:
+        if missing := [column for column in COLUMNS if column not in {*LATER, *(reader.fieldnames or [])}]:
             raise BadArchive(f"{LABELS} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
         for row in reader:
             if None in row or None in row.values():
@@ -240,6 +261,7 @@ class _Row(BaseModel):
     unsure: bool
     model: Annotated[str, Field(pattern="^[ -~]{1,200}$")]
     probabilities: list[Probability]
+    visit: Annotated[UUID | None, BeforeValidator(lambda text: text or None)] = None
 
     @field_validator("created_at")
     @classmethod
@@ -261,6 +283,7 @@ class _Row(BaseModel):
             model=self.model,
             true_label=self.true_label.digit,
             status=self.status,
+            visit=self.visit,
         )
 
 
@@ -273,7 +296,7 @@ def _complaint(error: ValidationError) -> str:
 def _read_sketch(archive: zipfile.ZipFile, name: str) -> bytes:
     """A PNG that opens, byte by byte as it was."""
     try:
-        with _open(archive, name, MAX_SKETCH) as file:
+        with open_file(archive, name, MAX_SKETCH) as file:
             data = file.read(MAX_SKETCH + 1)
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             picture.verify()  # its checksums, which load does not look at

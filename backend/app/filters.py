@@ -13,6 +13,7 @@ async def _filters(
     correct: Annotated[bool | None, Query(description="whether that is the same")] = None,
     unsure: Annotated[bool | None, Query(description="whether the model would rather not have answered")] = None,
     status: Status | None = None,
+    rejected: Annotated[bool | None, Query(description="`false`: without rejected ones, as in the statistics")] = None,
     model: Annotated[str | None, Query(pattern="^[ -~]*$", description="version of the model that read it")] = None,
 ) -> dict[str, Any]:
     return {
@@ -22,6 +23,7 @@ async def _filters(
         "correct": correct,
         "unsure": unsure,
         "status": status,
+        "rejected": rejected,
         "model": model,
     }
 

@@ -18,7 +18,7 @@ from app import store
 from app.database import connect
 from app.drift import REFERENCE
 from app.errors import DatabaseUnavailable
-from app.schemas import Prediction
+from app.schemas import Prediction, Submission
 
 log = logging.getLogger("app")
 
@@ -44,12 +44,13 @@ class Journal:
         self._stopping = False
         self._clean_at = time.monotonic()
 
-    def record(self, answer: Prediction, milliseconds: float) -> None:
+    def record(self, answer: Prediction | Submission, milliseconds: float) -> None:
         """Never waits, never fails."""
         if len(self._rows) >= CAPACITY:
             self._rows.popleft()
             DROPPED.inc()
-        row = (datetime.now(UTC), answer.model, answer.digit, answer.confidence, answer.unsure, milliseconds)
+        digit = answer.digit if isinstance(answer, Prediction) else answer.prediction
+        row = (datetime.now(UTC), answer.model, digit, answer.confidence, answer.unsure, milliseconds)
         self._rows.append(store.NewPrediction(*row))
         if len(self._rows) == BATCH:  # once, not for each further one while the database is away
             self._wake.set()

@@ -97,10 +97,10 @@ class Recognizer:
             raise TypeError(f"a picture is a PIL image, an array, a tensor or bytes, not {type(picture).__name__}")
         return self.read(imaging.prepare(imaging.to_sketch(picture)))
 
-    def explain(self, image: np.ndarray) -> np.ndarray:
-        """(28, 28) float32 from −1 to 1: how much blotting out the ink there would hurt the answer.
+    def explain(self, image: np.ndarray, digit: int | None = None) -> np.ndarray:
+        """(28, 28) float32 from −1 to 1: how much blotting out the ink there would hurt the answer, or `digit`.
 
-        Occlusion (Zeiler & Fergus, 2014): the fall of the answer's log-probability, averaged over the
+        Occlusion (Zeiler & Fergus, 2014): the fall of the digit's log-probability, averaged over the
         patches that cover a pixel, shown where there is ink, and scaled by the largest.
         """
         corners = [(r, c) for r in range(SIDE - PATCH + 1) for c in range(SIDE - PATCH + 1)
@@ -109,8 +109,8 @@ class Recognizer:
         for picture, (r, c) in zip(blotted, corners, strict=True):
             picture[r : r + PATCH, c : c + PATCH] = 0
         whole = self.probabilities(image[None])[0]
-        digit = int(whole.argmax())
-        falls = np.log(whole[digit]) - np.log(np.maximum(self.probabilities(blotted)[:, digit], 1e-9))
+        digit = int(whole.argmax()) if digit is None else digit
+        falls = np.log(np.maximum(whole[digit], 1e-9)) - np.log(np.maximum(self.probabilities(blotted)[:, digit], 1e-9))
         total, covered = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
         for fall, (r, c) in zip(falls, corners, strict=True):
             total[r : r + PATCH, c : c + PATCH] += fall

@@ -56,7 +56,8 @@ class Explanation(Prediction):
     """Which parts of the sketch spoke for the answer."""
 
     relevance: list[list[float]] = Field(
-        description="28×28, row by row, from −1 to 1: positive where ink speaks for `digit`, negative where against it"
+        description="28×28, row by row, from −1 to 1: positive where ink speaks for the answer (or for `?digit=`), "
+        "negative where against it"
     )
 
 
@@ -75,6 +76,8 @@ class Submission(BaseModel):
     true_label: int | None = Field(ge=0, le=9, description="null: not a digit", examples=[7])
     correct: bool | None = Field(description="null: not a digit", examples=[True])
     status: Status = Field(examples=["pending"])
+    # in the database and in exports; left out of answers, where it would tell everybody what one visitor drew
+    visit: UUID | None = Field(default=None, exclude=True)
 
 
 class Change(BaseModel):
@@ -121,9 +124,27 @@ class Deleted(BaseModel):
     deleted: int = Field(description="how many of them were there", examples=[1])
 
 
+class LeftOut(BaseModel):
+    """A file that is not imported."""
+
+    file: str = Field(examples=["2/empty.png"])
+    reason: str = Field(examples=["There is no ink on the image."])
+
+
 class Imported(BaseModel):
+    """What an archive held, and what of it was stored; with `dry_run`, what would be."""
+
     imported: int = Field(examples=[120])
-    skipped: int = Field(description="those whose id was there", examples=[2])
+    skipped: int = Field(description="those that were there already", examples=[2])
+    by_label: dict[str, int] = Field(
+        default={}, description="sketches in the archive by label, 0 to 9 or `none`", examples=[{"2": 70, "7": 52}]
+    )
+    left_out: int = Field(default=0, description="files of it that are not used", examples=[1])
+    examples: list[LeftOut] = Field(default=[], description="the first of those, with the reason")
+
+
+class SubmissionCount(BaseModel):
+    submissions: int = Field(examples=[122])
 
 
 class SubmissionPage(BaseModel):
@@ -141,6 +162,10 @@ class DigitStatistics(BaseModel):
     submissions: int = Field(description="sketches that were meant as this digit", examples=[12])
     correct: int = Field(examples=[11])
     predicted: int = Field(description="sketches that were read as this digit", examples=[12])
+    false_alarms: int = Field(
+        description="sketches of no digit that were read as this one, and not unsure; counted nowhere else here",
+        examples=[0],
+    )
     recall: float | None = Field(description="correct / submissions", examples=[0.917])
     precision: float | None = Field(description="correct / predicted", examples=[0.917])
 
@@ -187,26 +212,27 @@ class DayAnswers(BaseModel):
 
 
 class Drift(BaseModel):
-    """Whether the model that serves is as sure of its latest answers as it was of its first ones."""
+    """Whether the model that serves is as sure of the latest sketches as it was of the first ones that it read."""
 
     psi: float | None = Field(
-        description="population stability index of the confidence; null while there are too few answers",
+        description="population stability index of the confidence; null while there are too few sketches",
         examples=[0.04],
     )
     sentence: str = Field(description="what that means", examples=["No change: the model is as sure as at first."])
-    answers: int = Field(description="how many of the latest answers are compared", examples=[500])
+    answers: int = Field(description="how many of the latest are compared", examples=[500])
     reference: int = Field(description="with how many of the first ones", examples=[500])
 
 
 class Statistics(BaseModel):
     """Figures over all submissions that were not rejected.
 
-    Those labelled "not a digit" count in `total`, `not_digits` and `unsure` alone.
+    Those labelled "not a digit" count in `total`, `not_digits`, `false_alarms` and `unsure` alone.
     """
 
     total: int = Field(examples=[122])
     digits: int = Field(description="labelled with a digit", examples=[120])
     not_digits: int = Field(examples=[2])
+    false_alarms: int = Field(description="no digits, yet read as one, and not unsure", examples=[1])
     correct: int = Field(examples=[114])
     accuracy: float | None = Field(description="correct / digits; null while there are none", examples=[0.95])
     unsure: int = Field(examples=[5])

@@ -22,11 +22,11 @@ from app.schemas import (
     Submission,
 )
 
-SCHEMA_VERSION = 1  # the newest of db/migrations, which this code is written for
+SCHEMA_VERSION = 2  # the newest of db/migrations, which this code is written for
 
 # everything of a submission that a client sees
 SELECT_SUBMISSION = """
-    SELECT id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status
+    SELECT id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status, visit
     FROM submissions
 """
 
@@ -37,6 +37,7 @@ CONDITIONS = {
     "correct": "correct = %(correct)s",
     "unsure": "unsure = %(unsure)s",
     "status": "status = %(status)s",
+    "rejected": "(status = 'rejected') = %(rejected)s",
     "model": "model = %(model)s",
     "approved_only": "status = 'approved'",
     "nothing": "false",
@@ -71,6 +72,7 @@ class NewSubmission(NamedTuple):
     probabilities: list[float]
     model: str
     true_label: int | None
+    visit: UUID | None = None
 
 
 async def insert_submission(connection: AsyncConnection, new: NewSubmission) -> Submission | None:
@@ -79,11 +81,12 @@ async def insert_submission(connection: AsyncConnection, new: NewSubmission) -> 
         await cursor.execute(
             """
             INSERT INTO submissions (idempotency_key, request_sha256, image, prediction, confidence, unsure,
-                                     probabilities, model, true_label)
+                                     probabilities, model, true_label, visit)
             VALUES (%(idempotency_key)s, %(request_sha256)s, %(image)s, %(prediction)s, %(confidence)s, %(unsure)s,
-                    %(probabilities)s, %(model)s, %(true_label)s)
+                    %(probabilities)s, %(model)s, %(true_label)s, %(visit)s)
             ON CONFLICT (idempotency_key) DO NOTHING
-            RETURNING id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status
+            RETURNING id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status,
+                      visit
             """,
             new._asdict(),
         )
@@ -157,6 +160,14 @@ def page_query(
     return query, values | {"limit": limit}
 
 
+async def count_submissions(connection: AsyncConnection, order: Order = "newest", **filters: Any) -> int:
+    """How many all pages of list_submissions hold."""
+    where, values = _where(filters | _correctness(filters, order))
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(f"SELECT count(*) FROM submissions WHERE {where}", values, prepare=False)
+        return await cursor.fetchone()
+
+
 def _correctness(filters: dict[str, Any], order: Order) -> dict[str, Any]:
     """What the filters say together of whether the model was right: named, so that an index of the wrong ones is used.
 
@@ -191,7 +202,8 @@ async def change_submissions(connection: AsyncConnection, ids: list[UUID], **col
             SET true_label = CASE WHEN %(relabel)s THEN %(true_label)s ELSE true_label END,
                 status = coalesce(%(status)s, status)
             WHERE id IN (SELECT id FROM chosen)
-            RETURNING id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status
+            RETURNING id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status,
+                      visit
             """,
             {"ids": ids, "relabel": "true_label" in columns, "true_label": None, "status": None} | columns,
         )
@@ -242,6 +254,7 @@ class Restored(NamedTuple):
     model: str
     true_label: int | None
     status: str
+    visit: UUID | None = None
 
 
 async def restore_submissions(connection: AsyncConnection, rows: list[Restored]) -> int:
@@ -250,9 +263,9 @@ async def restore_submissions(connection: AsyncConnection, rows: list[Restored])
         await cursor.executemany(
             """
             INSERT INTO submissions (id, created_at, request_sha256, image, prediction, confidence, unsure,
-                                     probabilities, model, true_label, status)
+                                     probabilities, model, true_label, status, visit)
             VALUES (%(id)s, %(created_at)s, %(request_sha256)s, %(image)s, %(prediction)s, %(confidence)s::real,
-                    %(unsure)s, %(probabilities)s::text[]::real[], %(model)s, %(true_label)s, %(status)s)
+                    %(unsure)s, %(probabilities)s::text[]::real[], %(model)s, %(true_label)s, %(status)s, %(visit)s)
             ON CONFLICT (id) DO NOTHING
             """,
             [row._asdict() for row in rows],
@@ -260,15 +273,22 @@ async def restore_submissions(connection: AsyncConnection, rows: list[Restored])
         return cursor.rowcount
 
 
-async def delete_own_submission(connection: AsyncConnection, submission_id: UUID, key: UUID) -> bool:
-    """Whether there was one with this key, at most 10 minutes old."""
+async def delete_own_submission(connection: AsyncConnection, key: UUID, submission_id: UUID | None = None) -> bool:
+    """Whether there was one with this key (and this id, if one is given), at most 10 minutes old."""
     cursor = await connection.execute(
         """
         DELETE FROM submissions
-        WHERE id = %(id)s AND idempotency_key = %(key)s AND created_at > now() - interval '10 minutes'
+        WHERE idempotency_key = %(key)s AND created_at > now() - interval '10 minutes'
+              AND (%(id)s::uuid IS NULL OR id = %(id)s)
         """,
         {"id": submission_id, "key": key},
     )
+    return cursor.rowcount == 1
+
+
+async def has_key(connection: AsyncConnection, key: UUID) -> bool:
+    """Whether a submission was stored with this idempotency key."""
+    cursor = await connection.execute("SELECT 1 FROM submissions WHERE idempotency_key = %(key)s", {"key": key})
     return cursor.rowcount == 1
 
 

@@ -23,6 +23,8 @@ from streamlit.testing.v1 import AppTest
 
 import api
 
+pytest_plugins = ["browsing"]
+
 FRONTEND = Path(__file__).resolve().parent.parent
 EMBEDDED = FRONTEND.parent / "db" / "embedded.py"
 BACKEND = FRONTEND.parent / "backend"
@@ -210,4 +212,4 @@ def backend_without_database(running_backend: Server, tmp_path_factory: pytest.T
 @pytest.fixture
 def page() -> AppTest:
     """The first page, not yet run."""
-    return AppTest.from_file(str(FRONTEND / "app.py"), default_timeout=PATIENCE_S)
+    return AppTest.from_file(str(FRONTEND / "navigation.py"), default_timeout=PATIENCE_S)

@@ -23,21 +23,53 @@ def model(card: dict = CARD, verdict: Verdict | None = None, **fields) -> Model:
     return Model(**known | {"version": "compact-1a2b3c4d", "card": card, "verdict": verdict} | fields)
 
 
-def test_figures_start_with_what_people_drew():
+def everything(model: Model) -> str:
+    return cards.table([model], set()) + cards.candidate(model)
+
+
+def test_row_says_how_it_did_and_against_whom():
     judged = model(verdict=Verdict(passed=True, reasons=[], figures=FIGURES), submissions=1234, accuracy=0.971)
-    figures = list(cards.figures(judged))
-    assert [name for name, _ in figures] == [
-        "Sketches it judged", "Held-out sketches", "Drawn digits", "MNIST test", "Other people", "Unsure below",
-        "Temperature",
-    ]  # fmt: skip
-    assert figures[0][1] == "<b>97.1%</b> of 1,234"
-    assert figures[1][1] == "<b>97.10%</b> <i>champion 95.80%</i>"
-
-
-def test_it_is_said_what_it_is_and_whether_it_serves():
-    html = cards.card(model(serving=True))
-    for words in ("20 Nov 2026, 10:57", "compact", "305,242 weights", "serves", "The gate never judged it."):
+    html = cards.table([judged], set())
+    for words in (
+        "<b>97.1%</b>",
+        "96.0% to 97.9%, of 1,234",
+        "<b>97.10%</b>",
+        "▲ 1.30 better",
+        "<b>98.00%</b>",
+        "passed",
+    ):
         assert words in html
+
+
+def test_row_says_what_it_is():
+    assert "serves" in cards.table([model(serving=True)], set())
+    assert "20 Nov 2026, 10:57" in cards.table([model()], set())
+    assert ">candidate<" in cards.table([model()], set())
+    assert ">served before<" in cards.table([model()], {"compact-1a2b3c4d"})
+
+
+def test_gains_and_losses_are_sentences():
+    figures = {
+        "drawn": {"candidate": 0.97, "champion": 0.98, "pictures": 20062},
+        "held_out": {"candidate": 0.971, "champion": 0.958, "pictures": 1020, "won": 11, "lost": 4},
+        "mnist": {"candidate": 0.99, "champion": 0.99},
+    }
+    held_out, mnist, drawn = cards.gains_and_losses(Verdict(passed=True, reasons=[], figures=figures))
+    assert "(1,020):</b> it reads 11 that the other model misreads, and misreads 4" in held_out
+    assert "In all, 7 more." in held_out
+    assert mnist.endswith("99.00% read right instead of 99.00%: the same.")
+    assert drawn.endswith("97.00% read right instead of 98.00%: 1.00 points worse.")
+
+
+def test_model_that_was_never_compared_says_so():
+    assert "nobody knows what it would gain or lose" in cards.candidate(model())
+
+
+def test_every_other_figure_is_there():
+    assert dict(cards.figures(model())) == {
+        "MNIST’s test set": "99.52% right", "Other people": "90.00% right", "Unsure below": "77%",
+        "Size of the network": "305,242 weights", "Kind of network": "compact",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -51,14 +83,14 @@ def test_it_is_said_what_it_is_and_whether_it_serves():
 )
 def test_odd_card_is_shown_as_far_as_it_goes(card):
     verdict = Verdict(passed=False, reasons=[], figures={"held_out": {"candidate": None}, "p": 0.4})
-    assert "compact-1a2b3c4d" in cards.card(model(card, verdict))
+    assert "compact-1a2b3c4d" in everything(model(card, verdict))
 
 
 def test_words_from_elsewhere_are_words():
     bad = "<script>alert(1)</script>"
     verdict = Verdict(passed=False, reasons=[bad], figures={bad: {"candidate": 0.5}})
     card = {"architecture": bad, "metrics": {bad: {"accuracy": 0.5}}}
-    assert "<script" not in cards.card(model(card, verdict, version=bad)).lower()
+    assert "<script" not in everything(model(card, verdict, version=bad)).lower()
     now = datetime.now(UTC)
     promotion = Promotion(id=1, created_at=now, model=bad, previous=bad, overruled=True, reason=bad)
     assert "<script" not in cards.history([promotion]).lower()

@@ -1,21 +1,11 @@
 """What the charts are told to draw."""
 
-import base64
-import io
 from datetime import date
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import charts
-from answers import ConfidenceBin, DayAnswers, DayModelStatistics, DigitStatistics, ModelStatistics, Prediction
-
-
-def prediction(digit: int, confidence: float, unsure: bool = False) -> Prediction:
-    probabilities = [(1 - confidence) / 9] * 10
-    probabilities[digit] = confidence
-    return Prediction(digit=digit, confidence=confidence, unsure=unsure, probabilities=probabilities)
+from answers import ConfidenceBin, DayAnswers, DayModelStatistics, DigitStatistics, ModelStatistics
 
 
 def rows(chart) -> list[dict]:
@@ -26,28 +16,19 @@ def domains(chart) -> list:
     return [layer["encoding"]["y"].get("scale", {}).get("domain") for layer in chart.to_dict()["layer"]]
 
 
-def test_bars_keep_their_order_and_their_axis():
-    charts_ = [charts.probabilities(each) for each in (None, prediction(7, 0.9), prediction(2, 0.4, unsure=True))]
-    for chart in charts_:
-        assert [row["digit"] for row in rows(chart)] == list(range(10))
-        assert domains(chart) == domains(charts_[0])
-
-
-def test_only_the_answer_is_highlighted():
-    assert [row["digit"] for row in rows(charts.probabilities(prediction(7, 0.9))) if row["answer"]] == [7]
-    assert not any(row["answer"] for row in rows(charts.probabilities(None)))
-
-
 @pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.454, "45%"), (0.989, "99%"), (0.9999, "99%"), (1, "99%")])
 def test_nearly_certain_is_not_certain(share, text):
     assert charts.percent(share) == text
 
 
-def test_digit_nobody_drew_has_an_empty_bar():
-    digits = [DigitStatistics(digit=digit, submissions=0, correct=0, recall=None) for digit in range(10)]
-    digits[3] = DigitStatistics(digit=3, submissions=4, correct=3, recall=0.75)
-    shares = [row["share"] for row in rows(charts.recall(digits))]
-    assert shares[2:5] == ["none yet", "3 of 4", "none yet"]
+def test_digit_nobody_drew_has_no_share():
+    digits = [
+        DigitStatistics(digit=digit, submissions=0, correct=0, false_alarms=0, recall=None) for digit in range(10)
+    ]
+    digits[3] = DigitStatistics(digit=3, submissions=4, correct=3, false_alarms=0, recall=0.75)
+    found = rows(charts.recall(digits))
+    assert [row["counted"] for row in found][2:5] == ["none yet", "75.0% of 4", "none yet"]
+    assert (found[3]["low"], found[3]["high"]) == pytest.approx((0.301, 0.954), abs=1e-3)
 
 
 def test_confusion_is_shaded_within_the_row():
@@ -57,6 +38,18 @@ def test_confusion_is_shaded_within_the_row():
     assert len(cells) == 100
     assert cells[1, 7]["share"] == 0.25
     assert cells[0, 0]["share"] == 0
+
+
+def test_every_axis_of_figures_has_a_title():
+    matrix = [[1] * 10 for _ in range(10)]
+    bins = [ConfidenceBin(low=0.9, high=1, submissions=20, mean_confidence=0.97, accuracy=0.95)]
+    answers = [DayAnswers(day=date(2026, 11, 1), answers=50, unsure=5)]
+    drawn = [charts.confusion(matrix), charts.calibration(bins), charts.accuracy_by_day(days(0.9)),
+             charts.unsure_by_day(answers)]  # fmt: skip
+    for chart in drawn:
+        layer = chart.to_dict()["layer"][0]["encoding"]
+        assert layer["x"]["axis"]["title"]
+        assert layer["y"]["axis"]["title"]
 
 
 def test_calibration_leaves_empty_bins_out():
@@ -101,24 +94,12 @@ def test_more_models_than_colors_are_drawn():
 
 def test_models_are_told_with_their_sketches():
     models = [ModelStatistics(model="a", submissions=1200, accuracy=0.951)]
-    assert [row["words"] for row in rows(charts.accuracy_by_model(models))] == ["95.1% of 1,200"]
+    assert [row["counted"] for row in rows(charts.accuracy_by_model(models))] == ["95.1% of 1,200"]
 
 
 def test_share_of_unsure_answers_is_of_each_day():
     answers = [DayAnswers(day=date(2026, 11, day), answers=50, unsure=day) for day in (1, 20)]
     chart = charts.unsure_by_day(answers)
     assert [row["share"] for row in rows(chart)] == [0.02, 0.4]
+    assert all(row["low"] < row["share"] < row["high"] for row in rows(chart))
     assert domains(chart)[0][1] > 0.4
-
-
-def test_relevance_tints_the_pixels_that_spoke():
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((28, 28), 255, np.uint8)).save(buffer, "PNG")
-    values = np.zeros((28, 28))
-    values[0, 0], values[0, 1] = 1, -1
-    url = charts.relevance(charts.data_url(buffer.getvalue()), values.tolist())
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))
-    assert pixels.shape == (28, 28, 3)
-    assert pixels[0, 0].tolist() == charts.FOR.tolist()
-    assert pixels[0, 1].tolist() == charts.AGAINST.tolist()
-    assert len(set(pixels[5, 5].tolist())) == 1  # grey: it said nothing

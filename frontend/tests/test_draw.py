@@ -1,191 +1,548 @@
-"""The Draw view, on a real backend. AppTest cannot draw, so everything goes in as a picture file."""
+"""The Draw page in Chromium: mouse, finger and file, a real backend that reads, a real Postgres that keeps."""
 
+import re
 import time
-from types import SimpleNamespace
+from uuid import uuid4
 
+import calls
 import pytest
-from conftest import connect, free_port
-from drawings import blank, picture
-from pages import keys, press, text
-from streamlit.testing.v1 import AppTest
+from browsing import PHONE, open_page
+from conftest import ADMIN_TOKEN
+from drawings import picture
+from hand import DIGITS, Hand, Sketch
+from playwright.sync_api import Page, expect
 
 import api
-from desk import UNDO_FOR_S, UPLOAD
 
-LABELS = [*(f"label-{digit}" for digit in range(10)), "label-none"]
-
-
-def upload(page: AppTest, data: bytes, name: str = "digit.png") -> AppTest:
-    page.run()
-    page.segmented_control(key="mode").set_value(UPLOAD).run()
-    page.file_uploader[0].set_value((name, data, "image/png")).run()
-    assert not page.exception
-    return page
+SEVEN, THREE, FOUR = (Sketch(digit, DIGITS[digit]) for digit in "734")
+WALLS = [(0.2, 0.85), (0.2, 0.45), (0.8, 0.45), (0.8, 0.85), (0.2, 0.85)]
+ROOF, DOOR = [(0.15, 0.45), (0.5, 0.12), (0.85, 0.45)], [(0.42, 0.85), (0.42, 0.6), (0.58, 0.6), (0.58, 0.85)]
+HOUSE = Sketch("none", [WALLS, ROOF, DOOR])
+FINGER = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
 
-def enabled(page: AppTest) -> list[str]:
-    return [key for key in LABELS if not page.button(key=key).disabled]
+def draw(page: Page, sketch: Sketch) -> Hand:
+    hand = Hand(page)
+    hand.draw(sketch)
+    return hand
 
 
-def test_empty_page_invites_and_offers_nothing_to_store(page):
-    page.run()
-    assert not page.exception
-    assert "Draw a digit" in text(page)
-    assert enabled(page) == []
+def expect_answer(page: Page, sentence: str | re.Pattern) -> None:
+    expect(page.locator(".answer .sentence")).to_have_text(sentence)
 
 
-def test_picture_is_read_at_once(backend, page):
-    upload(page, picture(7))
-    assert "That’s a 7" in text(page)
-    assert enabled(page) == LABELS
-    assert api.statistics().total == 0  # nothing is stored before the click
+def key(page: Page, name: str):
+    return page.locator(f'.keypad [data-key="{name}"]')
 
 
-def test_one_click_stores_and_clears_the_desk(backend, page, postgres):
-    press(upload(page, picture(7)), "label-7")
-    assert "Stored: you meant 7, the model read 7." in text(page)
-    assert "Your sketches" in text(page)
-    assert enabled(page) == []
-    assert page.file_uploader
-    [row] = postgres.rows("SELECT * FROM submissions")
-    assert (row["true_label"], row["prediction"], row["correct"]) == (7, 7, True)
+def tool(page: Page, name: str):
+    return page.locator(f'.draw [data-do="{name}"]')
 
 
-def test_not_a_digit_is_stored_as_such(backend, page, postgres):
-    press(upload(page, picture(7)), "label-none")
-    assert "it is not a digit" in text(page)
-    assert postgres.rows("SELECT true_label FROM submissions") == [{"true_label": None}]
+def expect_rows(postgres, labels: list[int | None], patience_s: float = 20) -> None:
+    deadline = time.monotonic() + patience_s
+    while True:
+        found = [row["true_label"] for row in postgres.rows("SELECT true_label FROM submissions ORDER BY created_at")]
+        if found == labels or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert found == labels
 
 
-def test_undo_takes_back_and_puts_back(backend, page):
-    press(upload(page, picture(7)), "label-1")
-    press(page, "take-back")
-    assert api.statistics().total == 0
-    assert "That’s a 7" in text(page)
-    assert "Stored" not in text(page)
-    press(page, "label-7")
-    [submission] = api.submissions(limit=5).items
-    assert submission.true_label == 7
+def inked(page: Page) -> bool:
+    """Whether anything is on the canvas, in either of its layers."""
+    return page.evaluate("""() => {
+      const { shadowRoot } = document.querySelector(".ink");
+      return [...shadowRoot.querySelectorAll(".dc-canvas")].some((each) => {
+        const { data } = each.getContext("2d").getImageData(0, 0, each.width, each.height);
+        return data.some((value, i) => i % 4 === 0 && value > 128);
+      });
+    }""")
 
 
-def test_undo_goes_back_one_by_one(backend, page):
-    for digit in (3, 4):
-        press(upload(page, picture(digit)), f"label-{digit}")
-    press(page, "take-back")
-    assert "you meant 3" in text(page)
-    press(page, "take-back")
-    assert api.statistics().total == 0
+def expect_canvas(page: Page, state: str) -> None:
+    deadline = time.monotonic() + 10
+    while inked(page) != (state == "ink"):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
 
 
-def test_undo_is_offered_for_ten_minutes(backend, page, monkeypatch):
-    press(upload(page, picture(7)), "label-7")
-    later = time.monotonic() + UNDO_FOR_S + 1
-    monkeypatch.setattr("desk.time", SimpleNamespace(monotonic=lambda: later))
-    assert "take-back" not in keys(page.run())
+# --- reading along --------------------------------------------------------------------------------
 
 
-def test_undo_after_the_backend_forgot_is_refused_in_words(backend, page, postgres):
-    press(upload(page, picture(7)), "label-7")
-    postgres.rows("UPDATE submissions SET created_at = created_at - interval '11 minutes'")
-    press(page, "take-back")
-    assert "too late" in text(page)
-    assert "take-back" not in keys(page)
+def test_reading_follows_the_pen_before_it_is_lifted(visit):
+    page = visit()
+    hand = Hand(page)
+    [stroke] = SEVEN.strokes
+    page.mouse.move(*hand._place(*stroke[0]))
+    page.mouse.down()
+    for point in stroke[1:]:
+        page.mouse.move(*hand._place(*point), steps=12)
+        page.wait_for_timeout(150)
+    expect_answer(page, "That’s a 7")
+    assert page.locator(".seen img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [28, 28]
+    page.mouse.up()
+
+
+def test_reading_along_leaves_no_row_and_a_label_leaves_one(visit, postgres):
+    postgres.rows("TRUNCATE predictions")
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.wait_for_timeout(3000)  # they are written every two seconds
+    assert postgres.rows("SELECT 1 FROM predictions UNION ALL SELECT 1 FROM submissions") == []
+    page.keyboard.press("7")
+    expect_rows(postgres, [7])
+    page.wait_for_timeout(3000)
+    assert postgres.rows("SELECT digit FROM predictions") == [{"digit": 7}]
+
+
+def test_requests_are_few_and_one_at_a_time(visit):
+    page = visit()
+    page.evaluate("""() => {
+        const { fetch } = window;
+        window.calls = { running: 0, most: 0, starts: [] };
+        window.fetch = async (url, ...rest) => {
+            calls.starts.push(performance.now());
+            calls.most = Math.max(calls.most, ++calls.running);
+            return fetch(url, ...rest).finally(() => (calls.running -= 1));
+        };
+    }""")
+    hand = Hand(page, steps=40)
+    for _ in range(3):
+        hand.draw(Sketch("8", DIGITS["8"]))
+    calls = page.evaluate("calls")
+    assert len(calls["starts"]) > 3
+    assert calls["most"] == 1
+    assert max(sum(start <= other < start + 1000 for other in calls["starts"]) for start in calls["starts"]) <= 8
+
+
+def test_nothing_else_moves(visit):
+    page = visit()
+    places = """() => [...document.querySelectorAll(".draw button, .sheet, .answer")]
+        .map((each) => JSON.stringify(each.getBoundingClientRect()))"""
+    before = page.evaluate(places)
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    assert page.evaluate(places) == before
+    page.keyboard.press("1")
+    expect_answer(page, "Ah, a 1")
+    assert page.evaluate(places) == before
+
+
+# --- one gesture ----------------------------------------------------------------------------------
+
+
+def test_enter_says_yes_to_the_marked_guess(visit, postgres):
+    page = visit()
+    draw(page, SEVEN)
+    expect(key(page, "7")).to_have_class(re.compile("guess"))
+    page.keyboard.press("Enter")
+    expect_answer(page, "Right, a 7!")
+    expect_canvas(page, "empty")
+    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+    expect_rows(postgres, [7])
+
+
+def test_enter_before_the_answer_waits_for_it(visit, postgres):
+    page = visit()
+    draw(page, SEVEN)
+    page.keyboard.press("Enter")  # at once
+    expect_rows(postgres, [7])
+
+
+def test_enter_after_a_click_does_not_press_that_key_again(visit, postgres):
+    page = visit()
+    draw(page, SEVEN)
+    key(page, "1").click()
+    draw(page, THREE)
+    expect_answer(page, "That’s a 3")
+    page.keyboard.press("Enter")
+    expect_rows(postgres, [1, 3])
+
+
+def test_right_and_wrong_are_told_apart_and_counted(visit):
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    key(page, "1").click()
+    expect_answer(page, "Ah, a 1")
+    expect(page.locator(".answer .detail")).to_contain_text("I read a 7")
+    draw(page, THREE)
+    expect_answer(page, "That’s a 3")
+    page.keyboard.press("3")
+    expect_answer(page, "Right, a 3!")
+    expect(page.locator(".score")).to_have_text("1 of 2 read right")
+
+
+def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
+    page = visit()
+    tool(page, "round").first.click()
+    asked = []
+    for turn in range(10):
+        expect_answer(page, re.compile("^Draw an? [0-9]$"))
+        asked.append(page.locator(".answer .sign").text_content())
+        draw(page, SEVEN if turn == 3 else Sketch(asked[-1], DIGITS[asked[-1]]))
+        if turn == 5:
+            key(page, "0").click()  # whichever: what was asked for is the label
+        else:
+            page.keyboard.press("Enter" if turn % 2 else "5")
+    expect(page.locator(".result h2")).to_have_text(re.compile("of 10 read right"))
+    assert sorted(asked) == list("0123456789")
+    expect_rows(postgres, [int(label) for label in asked])
+    expect(page.locator(".result figure")).to_have_count(10)
+    if asked[3] != "7":
+        expect(page.locator(".result p")).to_contain_text(f"your {asked[3]} looked like a 7")
+    tool(page, "again").click()
+    expect(page.locator(".result")).to_be_hidden()
+    expect_answer(page, re.compile("^Draw an? [0-9]$"))
+
+
+# --- in words -------------------------------------------------------------------------------------
+
+
+def test_what_is_no_digit_is_told_so_and_marked(visit, postgres):
+    page = visit()
+    draw(page, HOUSE)
+    expect_answer(page, "Not a digit?")
+    expect(key(page, "none")).to_have_class(re.compile("guess"))
+    page.keyboard.press("Enter")
+    expect_answer(page, "Right, not a digit")
+    expect_rows(postgres, [None])
+
+
+def test_bar_and_sentence_agree(visit):
+    page = visit()
+    draw(page, SEVEN)
+    expect(page.locator(".answer .detail")).to_have_text("99% sure")
+    expect(key(page, "7").locator("i")).to_have_text("99%")
+
+
+def test_why_is_laid_over_the_sketch_for_the_answer_and_for_the_runner_up(visit):
+    page = visit()
+    draw(page, FOUR)
+    expect_answer(page, "That’s a 4")
+    tool(page, "why").click()
+    expect(page.locator(".legend .for")).to_have_text("for a 4")
+    other = page.locator(".legend .other")
+    expect(other).to_have_text(re.compile("Why not an? [0-9]\\?"))
+    before = page.locator(".why canvas").evaluate("canvas => canvas.toDataURL()")
+    rival = other.text_content().split(" ")[-1].rstrip("?")
+    other.click()
+    expect(page.locator(".legend .for")).to_have_text(re.compile(f"for an? {rival}"))
+    assert page.locator(".why canvas").evaluate("canvas => canvas.toDataURL()") != before
+    draw(page, Sketch("4", [[(0.2, 0.2), (0.25, 0.25)]]))  # the pen closes it
+    expect(page.locator(".why")).to_be_hidden()
+
+
+# --- undo -----------------------------------------------------------------------------------------
+
+
+def test_undo_takes_the_row_back_and_returns_the_drawing(visit, postgres):
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    key(page, "1").click()
+    expect_rows(postgres, [1])
+    key(page, "undo").click()
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+    expect_rows(postgres, [])
+    page.keyboard.press("7")
+    expect_rows(postgres, [7])
+    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+
+
+def test_label_undone_at_once_is_not_there(visit, postgres):
+    page = visit()
+    for _ in range(5):
+        draw(page, SEVEN)
+        page.keyboard.press("1")
+        key(page, "undo").click()
+        tool(page, "clear").click()
+    page.wait_for_timeout(1500)
+    expect_rows(postgres, [])
+
+
+def test_strokes_are_undone_redone_and_cleared(visit):
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    tool(page, "undo").click()
+    expect_answer(page, "Draw a digit")
+    expect_canvas(page, "empty")
+    tool(page, "redo").click()
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+    tool(page, "clear").click()
+    expect_answer(page, "Draw a digit")
+    expect_canvas(page, "empty")
+    page.keyboard.press("Control+z")
+    expect_answer(page, "That’s a 7")
+
+
+# --- a picture file -------------------------------------------------------------------------------
+
+
+def choose(page: Page, data: bytes, name: str = "four.jpg", kind: str = "image/jpeg") -> None:
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": data})
+
+
+def test_file_goes_the_same_way(visit, postgres):
+    page = visit()
+    choose(page, picture(4, "JPEG"))
+    expect_answer(page, "That’s a 4")
+    expect(page.locator("img.photo")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect_rows(postgres, [4])
+    expect(page.locator("img.photo")).to_be_hidden()
+    expect(page.locator(".mine figure")).to_have_count(1)
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+
+
+def test_why_a_file_is_refused_is_said_where_the_answer_stands(visit, postgres):
+    page = visit()
+    choose(page, b"just text", "notes.png", "image/png")
+    expect_answer(page, "I can’t read this")
+    expect(page.locator(".answer .detail")).to_contain_text("not a picture")
+    page.keyboard.press("4")
+    choose(page, bytes(10_000_001))
+    expect(page.locator(".answer .detail")).to_have_text("The file is larger than 10 MB.")
+    expect_rows(postgres, [])
+
+
+# --- the queue ------------------------------------------------------------------------------------
+
+
+def test_backend_away_is_told_and_nothing_is_lost(visit, backend, postgres):
+    page = visit()
+    backend.stop()
+    try:
+        draw(page, SEVEN)
+        expect_answer(page, "One moment")
+        page.keyboard.press("7")
+        expect_canvas(page, "empty")
+        draw(page, THREE)
+        page.keyboard.press("3")
+        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        page.reload()
+        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        expect(page.locator(".mine figure")).to_have_count(2)
+    finally:
+        backend.start()
+    expect_rows(postgres, [7, 3])
+    expect(page.locator(".queue")).to_have_text("")
+    expect(page.locator(".score")).to_have_text("2 of 2 read right")
+
+
+def test_sketch_that_is_undone_while_it_waits_is_never_sent(visit, backend, postgres):
+    page = visit()
+    backend.stop()
+    try:
+        for sketch in (SEVEN, THREE, FOUR):
+            draw(page, sketch)
+            page.keyboard.press(sketch.label)
+        expect(page.locator(".queue")).to_contain_text("3 sketches wait")
+        key(page, "undo").click()
+        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        expect_canvas(page, "ink")
+    finally:
+        backend.start()
+    expect_rows(postgres, [7, 3])
+
+
+def test_what_waits_is_sent_while_another_view_is_looked_at(visit, backend, postgres):
+    page = visit()
+    backend.stop()
+    try:
+        draw(page, SEVEN)
+        page.keyboard.press("7")
+        expect(page.locator(".queue")).to_contain_text("1 sketch waits")
+        page.get_by_role("link", name="Gallery").click()
+        expect(page.locator(".draw")).to_have_count(0)
+    finally:
+        backend.start()
+    expect_rows(postgres, [7])
+    page.get_by_role("link", name="Draw", exact=True).click()
+    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+
+
+def test_two_tabs_send_each_sketch_once_and_keep_their_own(visit, backend, frontend, postgres):
+    first = visit()
+    second = first.context.new_page()
+    open_page(second, frontend.url, [])
+    backend.stop()
+    try:
+        for page, sketch in ((first, SEVEN), (second, THREE), (first, FOUR)):
+            draw(page, sketch)
+            page.keyboard.press(sketch.label)
+            page.wait_for_timeout(200)
+        expect(second.locator(".queue")).to_contain_text("3 sketches wait")
+    finally:
+        backend.start()
+    expect_rows(postgres, [7, 3, 4])
+    expect(first.locator(".mine figure")).to_have_count(2)
+    expect(second.locator(".mine figure")).to_have_count(1)
+    expect(first.locator(".score")).to_have_text("2 of 2 read right")
+    expect(second.locator(".score")).to_have_text("1 of 1 read right")
+    visits = postgres.rows("SELECT visit, count(*) AS n FROM submissions GROUP BY visit ORDER BY n")
+    assert [row["n"] for row in visits] == [1, 2]
+
+
+def test_sketch_refused_for_good_says_why_and_shows_its_picture(visit, postgres):
+    page = visit()
+    hand = Hand(page)
+    page.route(
+        "**/page/submissions",
+        lambda route: route.fulfill(
+            status=422, json={"error": "BlankImage", "detail": "There is no ink on the image."}
+        ),
+    )
+    hand.draw(SEVEN)
+    page.keyboard.press("7")
+    refusal = page.locator(".refused li")
+    expect(refusal).to_contain_text("Not stored as 7. There is no ink on the image.")
+    assert refusal.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 280
+    page.unroute("**/page/submissions")
+    hand.draw(THREE)
+    page.keyboard.press("3")
+    expect_rows(postgres, [3])  # it holds up nobody
+    refusal.get_by_role("button").click()
+    expect(page.locator(".refused li")).to_have_count(0)
+
+
+def test_server_that_says_later_is_asked_later(visit, postgres):
+    page = visit()
+    later = {"status": 429, "headers": {"Retry-After": "2"}, "json": {"error": "TooManyRequests", "detail": "Later."}}
+    page.route("**/page/submissions", lambda route: route.fulfill(**later), times=1)
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.keyboard.press("7")
+    start = time.monotonic()
+    expect(page.locator(".queue")).to_have_text("1 sketch waits. Later.")
+    expect_rows(postgres, [7])
+    assert time.monotonic() - start >= 1.8
+
+
+# --- the tab --------------------------------------------------------------------------------------
+
+
+def test_reload_keeps_the_drawing_for_this_tab_alone(visit, frontend):
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.reload()
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+    other = page.context.new_page()
+    open_page(other, frontend.url, [])
+    expect_canvas(other, "empty")
+
+
+def test_reload_right_after_the_label_loses_nothing(visit, postgres):
+    page = visit()
+    draw(page, SEVEN)
+    page.evaluate("""() => {
+        document.dispatchEvent(new KeyboardEvent("keydown", { key: "7", bubbles: true }));
+        location.reload();
+    }""")
+    expect_rows(postgres, [7])
+
+
+def test_drawing_survives_a_look_at_the_statistics(visit):
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.get_by_role("link", name="Statistics").click()
+    expect(page.locator(".draw")).to_have_count(0)
+    page.get_by_role("link", name="Draw", exact=True).click()
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+
+
+# --- every screen ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(320, 568), (390, 844), (844, 390), (1280, 800), (1920, 1080)], ids=str)
+def test_canvas_answer_and_keypad_are_in_view_together(visit, size, scheme):
+    width, height = size
+    page = visit(viewport={"width": width, "height": height}, color_scheme=scheme)
+    for part in (".sheet", ".answer", ".keypad", ".tools"):
+        box = page.locator(f".draw {part}").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width
+        assert 0 <= box["y"] < box["y"] + box["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for each in page.locator(".draw :is(button, label.file), .st-key-pages a").all():
+        if each.is_visible():
+            box = each.bounding_box()
+            assert min(box["width"], box["height"]) >= 43.9, each.text_content()
+
+
+def test_finger_draws_without_scrolling(visit, postgres):
+    page = visit(**FINGER)
+    Hand(page, finger=True).draw(SEVEN)
+    expect_answer(page, "That’s a 7")
+    assert page.evaluate("document.querySelector('.stMain').scrollTop + window.scrollY") == 0
+    key(page, "7").tap()
+    expect_rows(postgres, [7])
+
+
+def test_second_finger_on_the_keypad_counts_while_the_first_draws(visit, postgres):
+    page = visit(**FINGER)
+    hand = Hand(page, finger=True)
+    [stroke] = SEVEN.strokes
+    points = [hand._place(*point) for point in stroke]
+    hand._send("touchStart", points[0])
+    for point in hand._between(points):
+        hand._send("touchMove", point)
+    page.locator('.keypad [data-key="7"]').dispatch_event("click")
+    expect_canvas(page, "empty")
+    hand._send("touchEnd")
+    hand.draw(THREE)
+    hand.label("3")
+    expect_rows(postgres, [7, 3])
+
+
+# --- the page's own routes ------------------------------------------------------------------------
+
+
+def test_foreign_page_is_refused(frontend, backend):
+    for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        answer = api.session().post(
+            frontend.url + "/page/read", data=picture(7), headers={"Content-Type": "image/png"} | origin
+        )
+        assert (answer.status_code, answer.json()["error"]) == (403, "ForeignOrigin")
+
+
+def test_calls_are_passed_on_with_the_backend_s_words(frontend, backend, postgres):
+    ours = {"Origin": frontend.url, "Content-Type": "image/png"}
+    read = api.session().post(frontend.url + "/page/read?log=true&preview=false", data=picture(7), headers=ours)
+    assert read.json()["digit"] == 7
+    assert read.json()["preview"].startswith("data:image/png")
+    blank = api.session().post(frontend.url + "/page/read", data=b"no picture", headers=ours)
+    assert (blank.status_code, blank.json()["error"]) == (415, "NotAnImage")
+    large = api.session().post(frontend.url + "/page/read", data=bytes(10_010_001), headers=ours)
+    assert (large.status_code, large.json()["error"]) == (413, "BodyTooLarge")
+
+
+def test_admin_s_calls_cannot_be_reached_this_way(frontend, backend):
+    token = {"Origin": frontend.url, "Authorization": f"Bearer {ADMIN_TOKEN}".encode()}
+    submission = calls.store(picture(7), "image/png", "7", uuid4())
+    answer = api.session().delete(f"{frontend.url}/page/submissions", headers=token)
+    assert answer.status_code == 422
+    assert api.session().delete(f"{frontend.url}/page/submissions/{submission.id}", headers=token).status_code in (
+        404,
+        405,
+    )
     assert api.statistics().total == 1
 
 
-def test_blank_picture_is_explained(backend, page):
-    upload(page, blank())
-    assert "I can’t read this" in text(page)
-    assert "no ink" in text(page)
-    assert enabled(page) == []
-
-
-def test_file_that_is_no_picture_is_explained(backend, page):
-    upload(page, b"just text")
-    assert "I can’t read this" in text(page)
-    press(page, "drop")
-    assert page.file_uploader
-
-
-def test_file_that_was_taken_is_not_taken_twice(backend, page):
-    upload(page, picture(7))
-    desk = page.session_state["desk"]
-    taken = desk.upload
-    desk.take_file()  # as when the next click interrupts the run that would have emptied the widget
-    assert desk.upload is taken
-
-
-def test_unsure_answer_is_not_shouted(backend, page, monkeypatch):
-    real = api.predict
-
-    def hesitant(data, content_type):
-        probabilities = [0.02] * 10
-        probabilities[3], probabilities[8] = 0.44, 0.4
-        change = {"digit": 3, "confidence": 0.44, "unsure": True, "probabilities": probabilities}
-        return real(data, content_type).model_copy(update=change)
-
-    monkeypatch.setattr("api.predict", hesitant)
-    upload(page, picture(3, side=281))
-    assert "I’m not sure" in text(page)
-    assert "Maybe a 3 (44%) or an 8 (40%)" in text(page)
-    assert "That’s" not in text(page)
-
-
-def test_explanation_is_shown_on_request(backend, page):
-    upload(page, picture(4))
-    assert "what I see" in text(page)
-    page.toggle(key="explain").set_value(True).run()
-    assert not page.exception
-    assert "for it · against" in text(page)
-
-
-def test_absent_backend_is_told_and_the_picture_kept(backend, page, monkeypatch):
-    connect(monkeypatch, f"http://127.0.0.1:{free_port()}")
-    upload(page, picture(7, side=300))  # a size of its own: the others' answers are in the page's cache
-    assert "The recogniser does not answer right now. Your drawing is safe" in text(page)
-    assert enabled(page) == []
-    connect(monkeypatch, backend.url)
-    assert "That’s a 7" in text(page.run())
-
-
-def test_backend_lost_before_the_click_loses_nothing(backend, page, monkeypatch):
-    upload(page, picture(7))
-    connect(monkeypatch, f"http://127.0.0.1:{free_port()}")
-    press(page, "label-7")
-    assert "Nothing is lost" in text(page)
-    connect(monkeypatch, backend.url)
-    press(page, "label-7")
-    assert "Stored: you meant 7" in text(page)
-    assert "Nothing is lost" not in text(page)
-
-
-def test_without_database_it_reads_and_says_that_it_cannot_store(backend_without_database, page, monkeypatch):
-    connect(monkeypatch, backend_without_database)
-    press(upload(page, picture(7, side=310)), "label-7")
-    assert "The database is away right now. Nothing is lost" in text(page)
-    assert "That’s a 7" in text(page)
-
-
-@pytest.fixture
-def lost_answer(monkeypatch):
-    """The next submission arrives, but not its answer."""
-    real = api.store
-
-    def lose(*arguments):
-        monkeypatch.setattr("api.store", real)
-        real(*arguments)
-        raise api.Unreachable
-
-    monkeypatch.setattr("api.store", lose)
-
-
-def test_second_click_after_a_lost_answer_stores_once(backend, page, lost_answer):
-    press(press(upload(page, picture(7)), "label-7"), "label-7")
-    assert "Stored: you meant 7" in text(page)
-    assert api.statistics().total == 1
-
-
-def test_other_label_after_a_lost_answer_tells_what_is_stored(backend, page, lost_answer):
-    press(press(upload(page, picture(7)), "label-1"), "label-7")
-    assert "Stored: you meant 1" in text(page)
-    assert api.statistics().total == 1
+def test_absent_backend_is_told_in_the_one_form(frontend, backend):
+    backend.stop()
+    try:
+        answer = api.session().post(frontend.url + "/page/read", data=picture(7), headers={"Origin": frontend.url})
+    finally:
+        backend.start()
+    assert (answer.status_code, answer.json()["error"]) == (503, "Unreachable")

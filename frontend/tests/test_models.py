@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import admin
 import api
+import cards
 
 
 @pytest.fixture
@@ -33,10 +34,9 @@ def serving() -> list[str]:
 
 def test_model_that_ships_is_shown_with_its_figures(shipped_model, models):
     run(models)
-    assert f"{shipped_model} reads what people draw." in text(models)
+    assert f"{shipped_model} reads what people draw now." in text(models)
     accuracy = json.loads(SHIPPED.with_name("card.json").read_text())["metrics"]["mnist_test"]["accuracy"]
-    measured = f"MNIST test {accuracy:.2%}"
-    for words in (measured, "Unsure below", "The gate never judged it.", "Sketches it judged none yet"):
+    for words in (f"MNIST’s test set {accuracy:.2%} right", "Unsure below 80%", "not tested", "none read yet"):
         assert words in text(models)
     assert "History" not in text(models)
 
@@ -49,6 +49,16 @@ def test_verdict_and_reasons_are_words(shipped_model, models, postgres):
     assert "Better on 240 held-out sketches." in html
     assert "The gate refused it." in html
     assert "&lt;b&gt;too few&lt;/b&gt;" in html
+    assert "97.10% read right instead of 95.80%: 1.30 points better." in html
+    assert "▲ 1.30 better" in html
+
+
+def test_every_figure_of_the_table_is_explained(shipped_model, models):
+    """Also what stands in the cells, in a stranger's words."""
+    words = text(run(models))
+    for column in cards.COLUMNS:
+        assert words.count(column) >= 2, column
+    assert "percentage points: from 98% to 99% is one point" in words
 
 
 def test_visitor_can_promote_nothing(shipped_model, models, postgres):
@@ -128,5 +138,5 @@ def test_absent_backend_is_told(models, monkeypatch):
 def test_without_database_the_one_that_serves_is_shown(backend_without_database, models, monkeypatch):
     connect(monkeypatch, backend_without_database)
     run(models)
-    assert "reads what people draw." in text(models)
+    assert "reads what people draw now." in text(models)
     assert "The database is away right now." in text(models)

@@ -1,21 +1,22 @@
 """The Statistics view, on a real backend."""
 
+import re
 from uuid import uuid4
 
+import calls
 import pytest
 from conftest import connect, free_port
 from drawings import picture
 from pages import text
 from streamlit.testing.v1 import AppTest
 
-import api
-
 ANSWER = """INSERT INTO predictions (created_at, model, digit, confidence, unsure, milliseconds)
             SELECT now(), %s, 3, %s, """
 
 
 def headlines(page: AppTest) -> list[str]:
-    return [subheader.value for subheader in page.subheader]
+    html = " ".join(element.proto.body for element in page.get("html"))
+    return re.findall("<h2>(.*?)</h2>", html)
 
 
 @pytest.fixture
@@ -34,19 +35,41 @@ def test_empty_statistics_say_what_to_do(backend, statistics):
 
 def test_figures_charts_and_pictures_are_shown(backend, statistics):
     for label in ("7", "7", "1", "none"):
-        api.store(picture(7), "image/png", label, uuid4())
+        calls.store(picture(7), "image/png", label, uuid4())
     statistics.run()
     assert not statistics.exception
-    assert "66.7% read right 4 sketches 1 not a digit" in text(statistics)
+    assert "66.7% of 3 digits read right 95% interval: 20.8% to 93.9% 4 sketches 1 of them not a digit" in text(
+        statistics
+    )
     assert len(statistics.get("vega_lite_chart")) >= 5
-    [gallery] = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
+    *_, gallery = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
     assert gallery.count("data:image/png;base64,iVBOR") == 4
     assert gallery.count("not a digit") == 1
     assert gallery.count('class="wrong"') == 1
 
 
+def test_false_alarms_are_counted_and_shown(backend, statistics):
+    calls.store(picture(7), "image/png", "none", uuid4())
+    calls.store(picture(4), "image/png", "none", uuid4())
+    statistics.run()
+    assert "2 of 2 sketches that are no digit** were read as one" in text(statistics)
+    assert "taken for 4 (1), 7 (1)." in text(statistics)
+    alarms, _latest = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
+    assert alarms.count("not a digit") == 2
+    assert "All of them in the Gallery" in [link.proto.label for link in statistics.get("page_link")]
+
+
+def test_frequent_mistakes_lead_to_their_sketches(backend, statistics):
+    for label in ("1", "1", "4"):
+        calls.store(picture(7), "image/png", label, uuid4())
+    statistics.run()
+    links = {link.proto.label: link.proto.query_string for link in statistics.get("page_link")}
+    assert links["1 read as 7 (2)"] == "meant=1&read=7&status=Not+rejected"
+    assert links["4 read as 7 (1)"] == "meant=4&read=7&status=Not+rejected"
+
+
 def test_accuracy_is_shown_by_day_and_by_model(backend, statistics):
-    api.store(picture(7), "image/png", "7", uuid4())
+    calls.store(picture(7), "image/png", "7", uuid4())
     statistics.run()
     assert {"Right, day by day", "Right, model by model"} <= set(headlines(statistics))
 
@@ -71,18 +94,18 @@ def test_drift_is_told_with_its_number(backend, statistics, postgres, shipped_mo
         "UPDATE models SET reference = %s, reference_end = (SELECT max(id) FROM predictions) WHERE version = %s",
         (counts, shipped_model),
     )
-    postgres.rows(ANSWER + "false, 1 FROM generate_series(1, 200)", (shipped_model, 0.55))
+    postgres.rows(ANSWER + "false, 1 FROM generate_series(1, 500)", (shipped_model, 0.55))
     statistics.run()
     postgres.rows("UPDATE models SET reference = NULL, reference_end = NULL")
     assert "Much change: the model is less sure" in text(statistics)
-    assert "The latest 200 answers against its first 500." in text(statistics)
+    assert "The latest 500 sketches against the first 500." in text(statistics)
 
 
 def test_only_things_that_are_no_digits_make_no_accuracy(backend, statistics):
-    api.store(picture(7), "image/png", "none", uuid4())
+    calls.store(picture(7), "image/png", "none", uuid4())
     statistics.run()
     assert not statistics.exception
-    assert "– read right" in text(statistics)
+    assert "– of 0 digits read right nothing to count yet" in text(statistics)
 
 
 def test_absent_backend_is_told(statistics, monkeypatch):

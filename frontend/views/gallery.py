@@ -1,78 +1,42 @@
 """What people drew, page by page; with the admin token it can be reviewed, exported and imported."""
 
 from contextlib import suppress
-from functools import partial
 from html import escape
 
 import streamlit as st
 
 import admin
 import api
+import archives
+import filters
 import grid
+import one_by_one
 import pieces
-from desk import NOT_A_DIGIT
 from review import SELECT_FIRST, Review, count
 
-DIGITS = [str(digit) for digit in range(10)]
-ALL = "All"
-FILTERS = {  # by the API's name: the field's label, and its choices with what the API calls them
-    "digit": ("Meant", {digit: digit for digit in DIGITS} | {"Not a digit": NOT_A_DIGIT}),
-    "predicted": ("Read", {digit: digit for digit in DIGITS}),
-    "correct": ("Answer", {"Right": True, "Wrong": False}),
-    "unsure": ("Sure", {"Sure": False, "Unsure": True}),
-    "status": ("Status", {status.title(): status for status in ("pending", "approved", "rejected")}),
-}
-ORDERS = {"Newest": "newest", "Likeliest mislabelled": "mislabelled"}
-MAX_ARCHIVE_MB = 100  # as in the backend
-SELECT = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'
+LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Files"
+HELP = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'
 
 versions = st.cache_data(ttl=60, max_entries=1, show_spinner=False)(lambda: [model.version for model in api.models()])
 
 
-def choices() -> dict:
-    """The filters and the order, as the API has them."""
-    chosen = {}
-    for name, (label, options) in (FILTERS | {"model": ("Model", models())}).items():
-        choice = select(label, [ALL, *options], f"filter-{name}")
-        if choice in options:
-            chosen[name] = options[choice]
-    chosen["order"] = ORDERS[select("Order", list(ORDERS), "order")]
-    return chosen
-
-
-def models() -> dict[str, str]:
-    """Where they cannot be had, only the one that is chosen: the sketches do not wait for them."""
-    known, chosen = [], st.session_state.get("filter-model", ALL)
+def models() -> list[str]:
+    """Where they cannot be had, none: the sketches do not wait for them."""
     with suppress(api.BackendError):
-        known = versions()
-    return {version: version for version in (*known, chosen) if version != ALL}
+        return versions()
+    return []
 
 
-def select(label: str, options: list[str], key: str) -> str:
-    return st.selectbox(label, options, key=key, filter_mode=None, persist_state="session")
-
-
-def show_all() -> None:
-    for name in (*FILTERS, "model"):
-        st.session_state[f"filter-{name}"] = ALL
-    st.session_state.order = next(iter(ORDERS))
-
-
-def archives(review: Review, query: dict) -> None:
-    filters = {name: value for name, value in query.items() if name != "order"}
-    st.download_button(
-        "Export these sketches" if filters else "Export all sketches", partial(api.export, admin.token(), **filters),
-        "submissions.zip", "application/zip", on_click="ignore", icon=":material/download:", key="export",
-        help=f"A ZIP of pictures and labels, as the filters are set; up to {api.MAX_EXPORT // 10**6} MB.",
-    )  # fmt: skip
-    key = f"archive-{review.archives}"
-    st.file_uploader("Import such a ZIP", "zip", key=key, on_change=review.take_archive, max_upload_size=MAX_ARCHIVE_MB)
-    if review.arrived:
-        st.info(review.arrived)
+def activity() -> str:
+    """What a reviewer does here; a visitor looks."""
+    if not admin.token():
+        return LOOK
+    options = {"required": True, "persist_state": "session", "label_visibility": "collapsed"}
+    return st.segmented_control("What to do", [LOOK, SELECT, QUEUE, FILES], default=LOOK, key="activity", **options)
 
 
 @st.fragment
-def wall(review: Review) -> None:
+def wall(review: Review, selecting: bool) -> None:
     """The sketches, and what can be done with them. Only this part runs again when somebody clicks in it."""
     token = admin.token()
     if review.admitted and not token:
@@ -85,11 +49,12 @@ def wall(review: Review) -> None:
         return away(e)
     if not page.items:
         return nothing(review)
-    tiles = pieces.tiles(page.items, token, details=True, selectable=bool(token))
+    st.html(f'<p class="found" role="status">{escape(review.found)}</p>')
+    tiles = pieces.tiles(page.items, token, role=pieces.SELECTS if selecting else pieces.OPENS)
     grid.show(tiles, review.place, review.epoch, review.chosen)
     if review.place > 1 or review.older:
         pager(review)
-    if token:
+    if selecting:
         desk(review)
 
 
@@ -102,7 +67,7 @@ def nothing(review: Review) -> None:
     if review.query != {"order": "newest"}:
         pieces.empty("No such sketch", "Nothing that is shown here fits these filters.")
         with st.container(horizontal=True, horizontal_alignment="center", key="first"):
-            if st.button("Show all", on_click=show_all, icon=":material/filter_alt_off:", key="show-all"):
+            if st.button("Show all", on_click=filters.clear, icon=":material/filter_alt_off:", key="show-all"):
                 st.rerun()
     else:
         pieces.empty("Nothing here yet", "As soon as someone draws a digit and says which one it is, it is shown here.")
@@ -115,7 +80,7 @@ def pager(review: Review) -> None:
     left, right = (f":material/chevron_{side}:" for side in ("left", "right"))
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="pager"):
         button(newer, review.turn_newer, review.place == 1, icon=left, key="newer")
-        st.markdown(f"Page {review.place}", width="content")
+        st.markdown(review.where, width="content")
         button(older, review.turn_older, not review.older, icon=right, icon_position="right", key="older")
 
 
@@ -144,7 +109,7 @@ def sentence(review: Review, selected: int, asking: bool) -> str:
         return escape(review.trouble)
     if selected:
         return f"<b>{selected} selected.</b> A digit relabels and approves."
-    return escape(review.notice or "") or SELECT
+    return escape(review.notice or "") or HELP
 
 
 def changes(review: Review, disabled: bool) -> None:
@@ -153,9 +118,9 @@ def changes(review: Review, disabled: bool) -> None:
         button("Approve", review.approve, disabled, icon=":material/check:", shortcut="A", key="approve")
         button("Reject", review.reject, disabled, icon=":material/close:", shortcut="X", key="reject")
         with st.container(key="relabel"):
-            for digit in DIGITS:
+            for digit in filters.DIGITS:
                 button(digit, review.relabel, disabled, digit, shortcut=digit, key=f"relabel-{digit}")
-        button("Not a digit", review.relabel, disabled, NOT_A_DIGIT, key="relabel-none")
+        button("Not a digit", review.relabel, disabled, filters.NOT_A_DIGIT, key="relabel-none")
         button("Delete", review.ask, disabled, icon=":material/delete:", shortcut="Delete", key="delete")
 
 
@@ -164,8 +129,21 @@ def button(label: str, on_click, disabled: bool, *args, **options) -> bool:
 
 
 review = st.session_state.setdefault("review", Review())
-with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-    query = choices()
-    admin.door("Review", partial(archives, review, query))
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="top"):
+    pieces.heading("Gallery", "What people drew, what they meant, and what the model read.")
+    admin.door("Review")
+with st.container(horizontal=True, vertical_alignment="center", key="doing"):
+    doing = activity()
+    if doing != FILES:
+        st.toggle("Filters", key="filters-shown")  # on small screens alone: the style sheet knows
+with st.container(key="filters"):
+    query = filters.choose(models())
 review.look(query)
-wall(review)
+if doing != QUEUE:
+    one_by_one.leave()
+if doing == QUEUE:
+    one_by_one.show(query)
+elif doing == FILES:
+    archives.show(query)
+else:
+    wall(review, selecting=doing == SELECT)

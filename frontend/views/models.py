@@ -33,7 +33,7 @@ def load() -> tuple[list[Model], list[Promotion]]:
 
 def headline(serving: Model, promotions: list[Promotion]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
-        st.html(f"<b>{escape(serving.version)}</b> reads what people draw.", width="content")
+        st.html(f"<b>{escape(serving.version)}</b> reads what people draw now.", width="content")
         admin.door("Manage")
     if notice := st.session_state.pop("promoted", None):
         st.info(notice, icon=":material/info:")
@@ -49,13 +49,13 @@ def door_to(model: Model, serving: Model, served: bool) -> None:
     passed = served or bool(model.verdict and model.verdict.passed)
     label, icon = ("Roll back to it", "history") if served else ("Promote", "rocket_launch")
     with st.popover(label, icon=f":material/{icon}:", width="stretch", key=f"promote-{model.version}"):
-        st.markdown(f"It takes the place of `{serving.version}`: {LIVE}.")
+        st.markdown(f"It takes the place of **{serving.version}**: {LIVE}.")
         reason = st.text_input("Why?", max_chars=MAX_REASON, placeholder="for the history", key=f"why-{model.version}")
         overrule = False
         if not passed:
             st.markdown(
                 "**The gate has not passed it:** nothing shows that it reads people’s sketches better. To overrule the "
-                "gate is to let it serve all the same; the history will say so."
+                "gate is to let it serve anyway; the history will say so."
             )
             overrule = st.checkbox("Overrule the gate", key=f"overrule-{model.version}")
         ready = passed or overrule
@@ -74,19 +74,27 @@ def promote(version: str, reason: str, overrule: bool) -> None:
         st.session_state.promoted = f"Nothing was promoted. {e}"
 
 
+pieces.heading("Models", "What reads the digits: the model that serves now, and those that could take its place.")
 models, promotions = load()
 serving = models[0]
 headline(serving, promotions)
 served = {version for each in promotions for version in (each.model, each.previous)}
 shown = models if st.session_state.get("all-models") else models[:SHOWN]
-with st.container(key="models"):
-    for model in shown:
-        with st.container(key=f"model-{model.version}"):
-            st.html(cards.card(model))
-            if admin.token() and not model.serving:
-                door_to(model, serving, model.version in served)
+st.html(cards.table(shown, served))
 if len(models) > SHOWN:
     st.toggle(f"All {len(models)} models", key="all-models")
+with st.expander("What do these figures mean?", key="glossary"):
+    st.html(cards.glossary())
+if len(shown) > 1:
+    pieces.section("What would change", "What each of the others would gain and lose, if it served.")
+    with st.container(key="models"):
+        for model in shown[1:]:
+            with st.container(key=f"model-{model.version}"):
+                st.html(cards.candidate(model))
+                if admin.token():
+                    door_to(model, serving, model.version in served)
+pieces.section("The one that serves", "What was measured of it before it came here.")
+st.html(cards.measured(serving))
 if promotions:
-    st.subheader("History")
+    pieces.section("History", "Which model was made to serve, and when.")
     st.html(cards.history(promotions))

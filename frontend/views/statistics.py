@@ -1,61 +1,118 @@
 """How often the model is right, over all that people drew, and whether that changes."""
 
+import altair as alt
 import streamlit as st
 
 import api
 import charts
+import filters
 import pieces
-from answers import Statistics
+from answers import Statistics, SubmissionPage
 
 RECENT = 24
+ALARMS = 12
+MIXED_UP = 5  # of the most frequent mistakes, also as links: a click on a chart is not for everybody
 MODELS = 5  # whose accuracy is compared, those that read something last: retraining makes many
+GALLERY = "views/gallery.py"
 
 
-def labelled(figures: Statistics) -> None:
+def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
     """What can be known where people said what they meant."""
     pieces.totals(figures)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Each digit", help="Of the sketches that were meant as this digit, how many were read as it.")
-        st.altair_chart(charts.recall(figures.per_digit))
+        pieces.section("Each digit", "Of the sketches meant as it, how many were read as it, with the 95% interval.")
+        chart(charts.recall(figures.per_digit), "each-digit")
         if figures.digits:
-            st.subheader("Can its confidence be trusted?", help="On the dashed line it is right as often as it says.")
-            st.altair_chart(charts.calibration(figures.confidence_bins))
+            pieces.section("Can its confidence be trusted?", "On the line it is; below, it is too sure.")
+            chart(charts.calibration(figures.confidence_bins), "calibration")
     with right:
-        st.subheader("What gets mixed up", help="Rows: what was meant. Columns: what the model read.")
-        st.altair_chart(charts.confusion(figures.confusion_matrix))
+        pieces.section(
+            "What gets mixed up", "Rows: what was meant. Columns: what was read. A click shows the sketches."
+        )
+        mixed_up(figures)
+    false_alarms(figures, alarms)
     if models := figures.by_model[:MODELS]:
         left, right = st.columns(2, gap="large")
         with left:
-            st.subheader("Right, day by day", help="Of the sketches of a day, how many were read right.")
+            pieces.section("Right, day by day", "Of the sketches of a day, how many were read right.")
             names = {each.model for each in models}
-            st.altair_chart(charts.accuracy_by_day([each for each in figures.by_day_and_model if each.model in names]))
+            days = [each for each in figures.by_day_and_model if each.model in names]
+            chart(charts.accuracy_by_day(days), "by-day")
         with right:
-            st.subheader("Right, model by model", help="Of the sketches that it judged itself. The latest comes first.")
-            st.altair_chart(charts.accuracy_by_model(models))
+            pieces.section("Right, model by model", "Of the sketches that each read itself, the latest model first.")
+            chart(charts.accuracy_by_model(models), "by-model")
+
+
+def mixed_up(figures: Statistics) -> None:
+    with st.container(key="matrix"):
+        drawn = charts.confusion(figures.confusion_matrix)
+        event = st.altair_chart(drawn, key="confusion", on_select="rerun", selection_mode=charts.CELL)
+    for cell in list(event.selection.get(charts.CELL, [])):  # one, or none
+        if figures.confusion_matrix[cell["meant"]][cell["read"]]:
+            st.switch_page(GALLERY, query_params=sketches(cell["meant"], cell["read"]))
+    matrix = figures.confusion_matrix
+    wrong = [
+        (count, meant, read) for meant, row in enumerate(matrix) for read, count in enumerate(row) if meant != read
+    ]
+    frequent = [each for each in sorted(wrong, reverse=True)[:MIXED_UP] if each[0]]
+    if frequent:
+        with st.container(horizontal=True, gap="small", key="frequent"):
+            for count, meant, read in frequent:
+                st.page_link(GALLERY, label=f"{meant} read as {read} ({count:,})", query_params=sketches(meant, read))
+
+
+def sketches(meant: int, read: int) -> dict[str, str]:
+    """What shows them in the Gallery."""
+    return {"meant": str(meant), "read": str(read), "status": filters.KEPT}
+
+
+def false_alarms(figures: Statistics, alarms: SubmissionPage) -> None:
+    """Which things that are no digits the model took for one."""
+    if not figures.not_digits:
+        return
+    pieces.section("False alarms", "Sketches that are no digit, but that the model read as one and was sure of.")
+    share = f"{figures.false_alarms:,} of {figures.not_digits:,} sketches that are no digit"
+    taken = ", ".join(f"{d.digit} ({d.false_alarms:,})" for d in figures.per_digit if d.false_alarms)
+    what = f" They were taken for {taken}." if taken else ""
+    st.markdown(f"**{share}** were read as one ({pieces.interval(figures.false_alarms, figures.not_digits)}).{what}")
+    if alarms.items:
+        pieces.gallery(alarms.items)
+        query = {"meant": "Not a digit", "sure": "Sure", "status": filters.KEPT}
+        st.page_link(GALLERY, label="All of them in the Gallery", icon=":material/photo_library:", query_params=query)
 
 
 def asked(figures: Statistics) -> None:
     """What can be known of all answers, labelled or not."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Unsure answers", help="Of all answers of a day, whether or not somebody said what was meant.")
-        st.altair_chart(charts.unsure_by_day(figures.answers_by_day))
+        pieces.section("Unsure answers", "Of all answers of a day: on finished sketches, and to programs.")
+        chart(charts.unsure_by_day(figures.answers_by_day), "unsure")
     with right:
-        st.subheader("As sure as at first?", help="Its latest answers, compared with its first ones.")
+        pieces.section("As sure as at first?", "The latest sketches, compared with the first ones that it read.")
         pieces.drift(figures)
 
 
+def chart(drawn: alt.LayerChart, key: str) -> None:
+    """In a container of its own, for which the style sheet keeps room."""
+    with st.container(key=key):
+        st.altair_chart(drawn)
+
+
+pieces.heading("Statistics", "How often the model reads what people meant. Rejected sketches are left out.")
 try:
     figures = api.statistics()
-    recent = api.submissions(RECENT).items if figures.total else []
+    recent = api.submissions(RECENT, rejected=False).items if figures.total else []
+    alarms = SubmissionPage(items=[], next_cursor=None)
+    if figures.false_alarms:
+        alarms = api.submissions(ALARMS, digit="none", unsure=False, rejected=False)
 except api.BackendError as e:
     st.warning(f"{e} The figures come back by themselves.", icon=":material/cloud_off:")
     pieces.keep_trying()
     st.stop()
 
 if figures.total:
-    labelled(figures)
+    labelled(figures, alarms)
 else:
     pieces.empty("Nothing here yet", "As soon as someone draws a digit and says which one it is, the figures appear.")
     with st.container(horizontal=True, horizontal_alignment="center", key="first"):
@@ -63,5 +120,5 @@ else:
 if figures.answers.total:
     asked(figures)
 if recent:
-    st.subheader("Latest sketches")
+    pieces.section("Latest sketches", "What people drew last.")
     pieces.gallery(recent)

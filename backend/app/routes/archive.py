@@ -1,7 +1,8 @@
-"""Submissions as a ZIP: out, and in again."""
+"""Submissions as a ZIP: out, and in again; and pictures that come as a ZIP."""
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from itertools import islice
 from typing import Annotated, BinaryIO
 
 import psycopg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from app import archive, store
+from app import archive, pictures, store
 from app.admin import AdminOnly
 from app.database import Pool, Snapshot, connect
 from app.errors import (
@@ -28,19 +29,21 @@ from app.errors import (
     responses,
 )
 from app.filters import Filters
-from app.schemas import Imported
+from app.registry import Serving
+from app.schemas import Imported, LeftOut
 
 log = logging.getLogger("app")
 
 ZIP = "application/zip"
 AT_ONCE = 100  # rows that are checked and stored at once
+EXAMPLES = 20  # of files that are left out
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {"schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}}}
 ARCHIVE_BODY = {
     "requestBody": {
         "required": True,
-        "description": "What the export gave: at most 100 MB and 100,000 sketches.",
+        "description": "What the export gave, at most 100,000 sketches; or at most 10,000 pictures. 100 MB at most.",
         "content": {ZIP: BINARY, "multipart/form-data": FORM},
     }
 }
@@ -96,21 +99,45 @@ async def _uploaded(request: Request) -> AsyncIterator[BinaryIO]:
     openapi_extra=ARCHIVE_BODY,
     responses=responses(BodyTooLarge, InvalidRequest, BadArchive),
 )
-async def import_submissions(file: Annotated[BinaryIO, Depends(_uploaded)], pool: Pool) -> Imported:
-    """Store again what an export holds, exactly as it was: all of it or, where anything is wrong with it, nothing.
+async def import_submissions(
+    file: Annotated[BinaryIO, Depends(_uploaded)],
+    pool: Pool,
+    model: Serving,
+    dry_run: Annotated[bool, Query(description="say what would be stored, and store nothing")] = False,
+) -> Imported:
+    """Store what a ZIP holds: an export, or pictures.
 
-    Those whose id is there are left as they are. The `Idempotency-Key` of none is known any more.
+    **An export** is stored exactly as it was: all of it or, where anything is wrong with it, nothing. Those whose id is
+    there are left as they are. The `Idempotency-Key` of none is known any more.
+
+    **Pictures** are sorted by folder (`2/anna.png`, `none/house.png`) or named by digit (`7-anna.jpg`); the folder
+    counts first. The model reads each of them; they are `pending`. What cannot be used is left out and listed, and what
+    was imported before, with the same label, is skipped.
 
     `curl --data-binary @submissions.zip -H "Authorization: Bearer $ADMIN_TOKEN" localhost:8000/submissions/import`
     """
-    rows, read, imported = archive.unpack(file), 0, 0
+    exported = await run_in_threadpool(archive.is_export, file)
+    rows = archive.unpack(file) if exported else pictures.unpack(file, model)
+    read, imported, by_label, left_out = 0, 0, Counter(), []
     async with connect(pool) as connection:
         while batch := await run_in_threadpool(lambda: list(islice(rows, AT_ONCE))):
+            left_out += [each for each in batch if isinstance(each, LeftOut)]
+            batch = [each for each in batch if not isinstance(each, LeftOut)]
             try:
-                imported += await store.restore_submissions(connection, batch)
+                imported += await store.restore_submissions(connection, batch) if batch else 0
             except (psycopg.DataError, psycopg.IntegrityError) as e:
                 first, last = read + 2, read + 1 + len(batch)  # as a spreadsheet counts them
                 raise BadArchive(f"labels.csv, rows {first} to {last}: one cannot be stored as it is.") from e
+            by_label.update("none" if row.true_label is None else str(row.true_label) for row in batch)
             read += len(batch)
-    log.info("admin: %d imported, %d were there", imported, read - imported)
-    return Imported(imported=imported, skipped=read - imported)
+        if dry_run:
+            await connection.rollback()
+    if not dry_run:
+        log.info("admin: %d imported, %d were there, %d left out", imported, read - imported, len(left_out))
+    return Imported(
+        imported=imported,
+        skipped=read - imported,
+        by_label=dict(sorted(by_label.items())),
+        left_out=len(left_out),
+        examples=left_out[:EXAMPLES],
+    )

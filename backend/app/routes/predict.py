@@ -30,6 +30,11 @@ async def predict(
     model: Serving,
     log: Log,
     preview: bool = Query(False, description="also return the 28×28 picture that the model saw"),
+    log_it: bool = Query(
+        True,
+        alias="log",
+        description="`false`: leave no row in the log of answers, as for a drawing that is not finished",
+    ),
 ) -> Prediction:
     """Read the digit in a picture: drawn, scanned or photographed, dark on light or light on dark.
 
@@ -38,7 +43,8 @@ async def predict(
     start = time.perf_counter()
     image = imaging.prepare(sketch)
     prediction = _predict(model, image)
-    log.record(prediction, 1e3 * (time.perf_counter() - start))
+    if log_it:
+        log.record(prediction, 1e3 * (time.perf_counter() - start))
     PREDICTIONS.labels(prediction.digit, prediction.unsure).inc()
     if preview:
         prediction.preview = _data_url(image)
@@ -46,10 +52,14 @@ async def predict(
 
 
 @router.post("/explain", openapi_extra=PICTURE_BODY)
-async def explain(sketch: Sketch, model: Serving) -> Explanation:
+async def explain(
+    sketch: Sketch,
+    model: Serving,
+    digit: int | None = Query(None, ge=0, le=9, description="explain this digit instead: why not a 9?"),
+) -> Explanation:
     """Show which ink spoke for the answer, by blotting out the sketch bit by bit (occlusion; Zeiler & Fergus, 2014)."""
     image = imaging.prepare(sketch)
-    relevance = await run_in_threadpool(model.explain, image)
+    relevance = await run_in_threadpool(model.explain, image, digit)
     prediction = _predict(model, image).model_dump(exclude={"preview"})
     return Explanation(**prediction, preview=_data_url(image), relevance=relevance.round(4).tolist())
 

@@ -24,16 +24,18 @@ async def get_statistics(connection: Connection, serving: Serving) -> Statistics
             matrix[count["true_label"]][count["prediction"]] = count["submissions"]
     digits, correct = sum(map(sum, matrix)), sum(matrix[d][d] for d in range(10))
     total = sum(count["submissions"] for count in counts)
+    alarms = {c["prediction"]: c["submissions"] - c["unsure"] for c in counts if c["true_label"] is None}
     answers_by_day = await store.count_answers_by_day(connection)
     answers, unsure_answers = sum(day.answers for day in answers_by_day), sum(day.unsure for day in answers_by_day)
     return Statistics(
         total=total,
         digits=digits,
         not_digits=total - digits,
+        false_alarms=sum(alarms.values()),
         correct=correct,
         accuracy=_share(correct, digits),
         unsure=sum(count["unsure"] for count in counts),
-        per_digit=[_digit_statistics(matrix, digit) for digit in range(10)],
+        per_digit=[_digit_statistics(matrix, digit, alarms.get(digit, 0)) for digit in range(10)],
         confusion_matrix=matrix,
         confidence_bins=_bins(await store.count_by_confidence(connection)),
         by_day=await store.count_by_day(connection),
@@ -48,18 +50,19 @@ async def get_statistics(connection: Connection, serving: Serving) -> Statistics
 async def _drift(connection: AsyncConnection, model: str) -> Drift:
     reference, end = await store.find_reference(connection, model) or (None, 0)
     latest = await store.count_latest_confidences(connection, model, end, drift.LATEST)
-    if reference is None:  # these are the first ones still
+    if reference is None:  # these are still the first ones
         reference, latest = latest, [0] * 10
     return drift.compare(reference, latest)
 
 
-def _digit_statistics(matrix: list[list[int]], digit: int) -> DigitStatistics:
+def _digit_statistics(matrix: list[list[int]], digit: int, false_alarms: int) -> DigitStatistics:
     submissions, correct, predicted = sum(matrix[digit]), matrix[digit][digit], sum(row[digit] for row in matrix)
     return DigitStatistics(
         digit=digit,
         submissions=submissions,
         correct=correct,
         predicted=predicted,
+        false_alarms=false_alarms,
         recall=_share(correct, submissions),
         precision=_share(correct, predicted),
     )

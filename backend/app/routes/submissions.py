@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import logging
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
@@ -33,8 +34,20 @@ from app.errors import (
     responses,
 )
 from app.filters import Filters
+from app.journal import Log
 from app.registry import Serving
-from app.schemas import Change, Changed, ChangeOfMany, Deleted, Deletion, Label, Order, Submission, SubmissionPage
+from app.schemas import (
+    Change,
+    Changed,
+    ChangeOfMany,
+    Deleted,
+    Deletion,
+    Label,
+    Order,
+    Submission,
+    SubmissionCount,
+    SubmissionPage,
+)
 from app.upload import to_sketch
 
 log = logging.getLogger("app")
@@ -55,6 +68,11 @@ async def submit(
     true_label: Annotated[Label, Form(description="what was drawn: 0 to 9, or `none` for something else")],
     model: Serving,
     pool: Pool,
+    journal: Log,
+    visit: Annotated[UUID | None, Form(description="a random UUID that all sketches of one visit share")] = None,
+    log_it: Annotated[
+        bool, Query(alias="log", description="also log the answer, where it was asked for with `/predict?log=false`")
+    ] = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Submission:
     """Store a sketch with what it was meant to be. What the model reads in it is found here, not sent.
@@ -63,7 +81,9 @@ async def submit(
     """
     data = await file.read()
     sketch = await to_sketch(data)
+    start = time.perf_counter()
     reading = model.read(imaging.prepare(sketch))
+    milliseconds = 1e3 * (time.perf_counter() - start)
     new = store.NewSubmission(
         idempotency_key=idempotency_key,
         request_sha256=hashlib.sha256(true_label.encode() + b"\0" + data).digest(),
@@ -74,9 +94,12 @@ async def submit(
         probabilities=reading.probabilities,
         model=model.version,
         true_label=true_label.digit,
+        visit=visit,
     )
     async with connect(pool) as connection:
         stored = await store.insert_submission(connection, new)
+        if stored and log_it:
+            journal.record(stored, milliseconds)
         if stored is None and idempotency_key:
             stored = await store.find_repeated(connection, idempotency_key, new.request_sha256)
     if stored is None:
@@ -111,6 +134,15 @@ async def list_submissions(
     return SubmissionPage(items=items[:limit], next_cursor=_cursor(items[limit - 1], order) if more else None)
 
 
+@router.get("/count", responses=WITH_TOKEN)
+async def count_submissions(
+    connection: Connection, filters: Filters, sees_all: SeesAll, order: Order = "newest"
+) -> SubmissionCount:
+    """How many submissions the pages of the list hold, with the same filters and order."""
+    found = await store.count_submissions(connection, order, approved_only=None if sees_all else True, **filters)
+    return SubmissionCount(submissions=found)
+
+
 @router.patch("", **ADMIN)
 async def change_many(change: ChangeOfMany, connection: Connection) -> Changed:
     """Give up to 200 submissions a new label, a new status or both, all at once or none of them."""
@@ -125,6 +157,17 @@ async def delete_many(deletion: Deletion, connection: Connection) -> Deleted:
     deleted = await store.delete_submissions(connection, deletion.ids)
     log.info("admin: %d deleted of %s", deleted, _listed(deletion.ids))
     return Deleted(deleted=deleted)
+
+
+@router.delete("", status_code=204, responses=responses(NotAllowed))
+async def delete_by_key(connection: Connection, idempotency_key: Annotated[UUID, Header()]) -> None:
+    """Undo by the `Idempotency-Key` alone, within 10 minutes; for a client that does not know whether its request
+    arrived. Where nothing was stored with that key, there is nothing to do, and that is fine.
+    """
+    if await store.delete_own_submission(connection, idempotency_key):
+        return
+    if await store.has_key(connection, idempotency_key):
+        raise NotAllowed
 
 
 @router.get("/{submission_id}", responses=responses(SubmissionNotFound) | WITH_TOKEN)
@@ -179,7 +222,7 @@ async def delete(
     if is_admin and await store.delete_submissions(connection, [submission_id]):
         log.info("admin: %s deleted", submission_id)
         return
-    if idempotency_key and await store.delete_own_submission(connection, submission_id, idempotency_key):
+    if idempotency_key and await store.delete_own_submission(connection, idempotency_key, submission_id):
         return
     found = await store.find_submission(connection, submission_id, sees_all, idempotency_key)
     raise NotAllowed if found else SubmissionNotFound

@@ -98,16 +98,29 @@ def test_labels_come_first_and_every_sketch_is_there():
 
 def test_labels_are_what_the_readme_says():
     berlin = NOON.astimezone(timezone(timedelta(hours=1)))
-    rows = [submission(1, created_at=berlin), submission(2, true_label=None, correct=None, unsure=True)]
+    rows = [
+        submission(1, created_at=berlin, visit=UUID(int=5)),
+        submission(2, true_label=None, correct=None, unsure=True),
+    ]
     with zipfile.ZipFile(io.BytesIO(packed(rows, [b"", b""]))) as file:
         first, second = csv.DictReader(io.StringIO(file.read("labels.csv").decode()))
     assert list(first) == COLUMNS
     assert first == {
         "id": str(UUID(int=1)), "file": f"sketches/{UUID(int=1)}.png", "created_at": "2026-03-01T12:00:00+00:00",
         "true_label": "7", "status": "approved", "prediction": "7", "confidence": "0.95", "unsure": "false",
-        "model": "m-1", "p7": "0.95", "p9": "0.05",
+        "model": "m-1", "p7": "0.95", "p9": "0.05", "visit": str(UUID(int=5)),
     } | {f"p{n}": "0.0" for n in (0, 1, 2, 3, 4, 5, 6, 8)}  # fmt: skip
-    assert (second["true_label"], second["unsure"]) == ("none", "true")
+    assert (second["true_label"], second["unsure"], second["visit"]) == ("none", "true", "")
+
+
+def test_export_of_an_older_release_is_read():
+    files = good()
+    rows = list(csv.DictReader(io.StringIO(files["labels.csv"].decode())))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS[:-1], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    assert [row.visit for row in read(zipped(files | {"labels.csv": text.getvalue().encode()}))] == [None] * 3
 
 
 def test_none_at_all_are_an_archive_too():
@@ -228,7 +241,7 @@ def test_row_is_counted_as_a_spreadsheet_counts():
     assert "row 4" in refused(edited("status", "maybe", row=3))
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", COLUMNS[:-1])
 def test_missing_column_is_named(column):
     files = good()
     text = files["labels.csv"].decode().replace(column, "other", 1)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -14,7 +15,7 @@ from app.config import Settings
 from app.database import create_pool
 from app.journal import BATCH, CAPACITY, DROPPED, Journal
 from app.schemas import Prediction
-from tests.calls import predict
+from tests.calls import predict, submit
 from tests.conftest import free_port, serving
 from tests.drawings import seven
 from tests.models import candidate, store_model
@@ -88,6 +89,20 @@ def test_every_answer_of_predict_leaves_a_row_and_shutdown_loses_none(postgres, 
         assert before <= row["created_at"] <= datetime.now(UTC)
         assert 0 < row["milliseconds"] < 1000
     assert [row["created_at"] for row in found] == sorted(row["created_at"] for row in found)
+
+
+def test_sketch_that_is_read_while_it_is_drawn_is_logged_once_when_it_is_labelled(postgres, database):
+    with Service(postgres.environment) as service:
+        for _ in range(3):
+            assert predict(service.client, seven(), log="false").status_code == 200
+        for _ in range(2):  # the second is a repetition
+            files, headers = {"file": ("a.png", seven(), "image/png")}, {"Idempotency-Key": str(UUID(int=1))}
+            options = {"files": files, "data": {"true_label": "7"}, "headers": headers, "params": {"log": "true"}}
+            assert service.client.post("/submissions", **options).status_code == 201
+        submit(service.client)  # a client that does not ask for it
+        service.stop()
+    [row] = database.execute("SELECT digit, unsure FROM predictions").fetchall()
+    assert row == {"digit": 7, "unsure": False}
 
 
 def test_row_is_there_within_seconds(postgres, database):

@@ -31,7 +31,7 @@ COSTS = {"Index Scan": 1, "Index Only Scan": 1, "Bitmap Heap Scan": 1, "Bitmap I
 ONES = [
     {"digit": 3}, {"not_a_digit": True}, {"predicted": 8}, {"correct": True}, {"correct": False}, {"unsure": True},
     {"unsure": False}, {"status": "pending"}, {"status": "approved"}, {"status": "rejected"}, {"approved_only": True},
-    {"model": "old"}, {"model": "new"}, {"model": "rare"}, {"model": "unknown"},
+    {"model": "old"}, {"model": "new"}, {"model": "rare"}, {"model": "unknown"}, {"rejected": False},
 ]  # fmt: skip
 TWOS = [one | other for one, other in combinations(ONES, 2) if not one.keys() & other.keys()]
 PLACES = {  # none: the first page

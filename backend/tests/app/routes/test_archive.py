@@ -46,6 +46,12 @@ def bring(client, data: bytes, **how):
     return client.post("/submissions/import", content=data, headers=ADMIN | how)
 
 
+def came(response) -> tuple[int, int]:
+    """How many were imported, and how many had been there."""
+    assert response.status_code == 200, response.text
+    return response.json()["imported"], response.json()["skipped"]
+
+
 def rows(database) -> list[dict]:
     return database.execute(KEPT).fetchall()
 
@@ -188,10 +194,10 @@ def test_export_deleted_and_imported_is_the_same_to_the_byte(client, database, a
     else:
         response = bring(client, data, **{"Content-Type": "application/zip"})
     assert response.status_code == 200, response.text
-    assert response.json() == {"imported": len(before), "skipped": 0}
+    assert came(response) == (len(before), 0)
     assert rows(database) == before
     assert export(client).content == data
-    assert bring(client, data).json() == {"imported": 0, "skipped": len(before)}
+    assert came(bring(client, data)) == (0, len(before))
     assert rows(database) == before
 
 
@@ -202,7 +208,7 @@ def test_what_is_there_stays_as_it_is(client, database):
     database.execute("DELETE FROM submissions WHERE id = ANY(%s)", [ids[:5]])
     database.execute("UPDATE submissions SET true_label = 9, status = 'pending' WHERE id = %s", [ids[7]])
     changed = next(row for row in rows(database) if row["id"] == ids[7])
-    assert bring(client, data).json() == {"imported": 5, "skipped": 15}
+    assert came(bring(client, data)) == (5, 15)
     assert rows(database) == [changed if row["id"] == ids[7] else row for row in before]
 
 
@@ -240,7 +246,7 @@ def test_import_is_in_the_log(client, database, caplog):
     data = zipped(good())
     with caplog.at_level("INFO", "app"):
         bring(client, data)
-    assert "admin: 3 imported, 0 were there" in caplog.messages
+    assert "admin: 3 imported, 0 were there, 0 left out" in caplog.messages
 
 
 # --- refused ----------------------------------------------------------------------------------------
@@ -272,7 +278,7 @@ def test_one_bad_row_at_the_end_keeps_all_out(client, database):
     assert count(database) == 0
     refused = bring(client, zipped(files | {last: encode(draw(1), "JPEG")}))
     assert f"row {3 * AT_ONCE + 1}" in refused.json()["detail"]
-    assert bring(client, zipped(files)).json() == {"imported": 3 * AT_ONCE, "skipped": 0}
+    assert came(bring(client, zipped(files))) == (3 * AT_ONCE, 0)
 
 
 def test_form_without_a_file_is_refused(client):
@@ -297,3 +303,41 @@ def test_archive_may_be_ten_times_as_large_as_a_picture(postgres, database):
         other = service.client.post("/predict", content=bytes(11_000_000), headers={"Content-Type": "image/png"})
         assert "10 MB" in other.json()["detail"]
         assert count(database) == 3
+
+
+# --- pictures ---------------------------------------------------------------------------------------
+
+PICTURES = {
+    "class/7/anna.png": seven(),
+    "3-bert.jpg": encode(draw(3), "JPEG"),
+    "none/house.png": encode(draw(4)),
+    "1/text.png": b"no picture",
+    "notes.txt": b"hello",
+}
+
+
+def test_pictures_by_folder_and_by_name_are_read_and_stored(client, database, model):
+    response = bring(client, zipped(PICTURES))
+    assert came(response) == (3, 0)
+    found = response.json()
+    assert found["by_label"] == {"3": 1, "7": 1, "none": 1}
+    assert found["left_out"] == 2
+    assert [each["file"] for each in found["examples"]] == ["1/text.png", "notes.txt"]
+    stored = {(row["true_label"], row["prediction"], row["status"], row["model"]) for row in rows(database)}
+    assert stored == {(7, 7, "pending", model.version), (3, 3, "pending", model.version), (None, 4, "pending", model.version)}  # fmt: skip  # noqa: E501
+    assert came(bring(client, zipped(PICTURES))) == (0, 3)
+
+
+def test_dry_run_says_the_same_and_stores_nothing(client, database):
+    for files in (PICTURES, good()):
+        tried = client.post("/submissions/import", params={"dry_run": True}, content=zipped(files), headers=ADMIN)
+        assert count(database) == 0
+        assert tried.json() == bring(client, zipped(files)).json()
+        database.execute("DELETE FROM submissions")
+
+
+def test_what_is_neither_export_nor_pictures_is_told_what_would_be(client, database):
+    refused = bring(client, zipped({"anna.png": seven()}))
+    assert_problem(refused, 422, "BadArchive")
+    assert "7-anna.jpg" in refused.json()["detail"]
+    assert count(database) == 0

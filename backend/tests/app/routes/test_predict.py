@@ -202,6 +202,16 @@ def test_explanation_lies_on_the_ink_and_speaks_for_the_answer(client, digit):
     assert answer["preview"].startswith("data:image/png;base64,")
 
 
+def test_another_digit_is_explained_on_request(client):
+    def relevance(**query) -> np.ndarray:
+        answer = client.post("/explain", content=seven(), headers={"Content-Type": "image/png"}, params=query)
+        return np.array(answer.json()["relevance"])
+
+    assert np.array_equal(relevance(), relevance(digit=7))
+    assert not np.array_equal(relevance(), relevance(digit=9))
+    assert_problem(client.post("/explain", content=seven(), params={"digit": 10}), 422, "InvalidRequest")
+
+
 def test_explanation_comes_with_the_same_prediction(client):
     explained = client.post("/explain", content=seven(), headers={"Content-Type": "image/png"}).json()
     predicted = predict(client, seven(), preview=True).json()

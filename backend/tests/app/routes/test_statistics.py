@@ -42,11 +42,24 @@ def test_totals_leave_rejected_ones_out_and_count_not_digits_apart(figures):
 def test_each_digit_has_recall_and_precision(figures):
     found = {entry.pop("digit"): entry for entry in figures["per_digit"]}
     assert list(found) == list(range(10))
-    names = ("submissions", "correct", "predicted", "recall", "precision")
-    assert found[3] == pytest.approx(dict(zip(names, (3, 2, 3, 2 / 3, 2 / 3), strict=True)))
-    assert found[8] == pytest.approx(dict(zip(names, (2, 1, 2, 1 / 2, 1 / 2), strict=True)))
-    assert found[7] == pytest.approx(dict(zip(names, (1, 1, 1, 1.0, 1.0), strict=True)))
-    assert found[0] == dict(zip(names, (0, 0, 0, None, None), strict=True))
+    names = ("submissions", "correct", "predicted", "false_alarms", "recall", "precision")
+    assert found[3] == pytest.approx(dict(zip(names, (3, 2, 3, 0, 2 / 3, 2 / 3), strict=True)))
+    assert found[8] == pytest.approx(dict(zip(names, (2, 1, 2, 0, 1 / 2, 1 / 2), strict=True)))
+    assert found[7] == pytest.approx(dict(zip(names, (1, 1, 1, 1, 1.0, 1.0), strict=True)))
+    assert found[0] == dict(zip(names, (0, 0, 0, 0, None, None), strict=True))
+
+
+def test_false_alarms_are_those_that_the_model_was_sure_of(figures):
+    """Of two things that are no digits and were not rejected, it was unsure of one."""
+    assert figures["false_alarms"] == 1
+    assert [entry["digit"] for entry in figures["per_digit"] if entry["false_alarms"]] == [7]
+
+
+def test_rejected_ones_can_be_left_out_of_the_list_as_here(figures, client):
+    assert client.get("/submissions/count").json() == {"submissions": 11}
+    assert client.get("/submissions/count", params={"rejected": "false"}).json() == {"submissions": figures["total"]}
+    query = {"rejected": "false", "digit": "none", "unsure": "false"}
+    assert [each["prediction"] for each in client.get("/submissions", params=query).json()["items"]] == [7]
 
 
 def test_confusion_matrix_has_labels_in_rows(figures):
@@ -79,7 +92,7 @@ def test_models_come_latest_first(figures):
 
 
 def test_not_digits_count_in_totals_alone(figures):
-    """As the schema says: 'Those labelled "not a digit" count in `total`, `not_digits` and `unsure` alone.'"""
+    """As the schema says: '… count in `total`, `not_digits`, `false_alarms` and `unsure` alone.'"""
     assert [sum(group["submissions"] for group in figures[name]) for name in ("per_digit", "confidence_bins")] == [6, 6]
     assert sum(day["submissions"] for day in figures["by_day"]) == 6
     assert {model["model"]: model["submissions"] for model in figures["by_model"]} == {"b": 2, "a": 4}
@@ -202,19 +215,19 @@ def test_drift_goes_on_when_the_first_answers_were_deleted(client, database, mod
     log_answers(database, model.version, SURE)
     refer(database, model.version, SURE)
     database.execute("DELETE FROM predictions")
-    log_answers(database, model.version, [20 * (count // 100) for count in SURE])  # 80 sure ones
+    log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 0, 400])
     assert client.get("/statistics").json()["drift"]["psi"] is None
-    log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 10, 10])
+    log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 50, 50])
     told = client.get("/statistics").json()["drift"]
-    assert told["psi"] == pytest.approx(psi(SURE, [0, 0, 0, 0, 0, 0, 0, 0, 10, 90]))
-    assert told["answers"] == 100
+    assert told["psi"] == pytest.approx(psi(SURE, [0, 0, 0, 0, 0, 0, 0, 0, 50, 450]))
+    assert told["answers"] == 500
 
 
 def test_first_answers_are_counted_while_there_is_no_reference(client, database, model):
     log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 30, 200])
     told = client.get("/statistics").json()["drift"]
     assert (told["psi"], told["answers"], told["reference"]) == (None, 0, 230)
-    assert "230 are there" in told["sentence"]
+    assert "230 first ones" in told["sentence"]
 
 
 def test_answers_of_predict_reach_the_statistics(client, model):

@@ -525,3 +525,33 @@ def test_what_was_changed_is_in_the_log(client, database, caplog):
     assert f"admin: {{'status': 'approved'}} set for {first}" in caplog.messages
     assert f"admin: 1 deleted of {second}" in caplog.messages
     assert f"admin: {first} deleted" in caplog.messages
+
+
+# --- what the page needs --------------------------------------------------------------------------
+
+
+def test_visit_is_stored_and_told_to_nobody(client, database):
+    visit = uuid4()
+    answer = submit(client, visit=str(visit))
+    assert answer.status_code == 201
+    assert str(visit) not in answer.text + client.get("/submissions").text
+    assert database.execute("SELECT visit FROM submissions").fetchone()["visit"] == visit
+    assert_problem(submit(client, visit="me"), 422, "InvalidRequest")
+
+
+def test_key_alone_takes_back_and_tells_nothing_of_others(client, database):
+    key = uuid4()
+    submit(client, key=key)
+    assert client.delete("/submissions", headers={"Idempotency-Key": str(uuid4())}).status_code == 204
+    assert count(database) == 1
+    for _ in range(2):  # the second finds nothing, and that is fine
+        assert client.delete("/submissions", headers={"Idempotency-Key": str(key)}).status_code == 204
+        assert count(database) == 0
+    assert_problem(client.delete("/submissions"), 422, "InvalidRequest")
+
+
+def test_key_alone_takes_nothing_back_after_ten_minutes(client, database):
+    key = uuid4()
+    submit(client, key=key)
+    database.execute("UPDATE submissions SET created_at = created_at - interval '11 minutes'")
+    assert_problem(client.delete("/submissions", headers={"Idempotency-Key": str(key)}), 403, "NotAllowed")

@@ -1,0 +1,100 @@
+"""A ZIP of pictures that are sorted by folder or named by digit: `2/anna.png`, `7-anna.jpg`, `none/house.png`."""
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import BinaryIO
+from uuid import NAMESPACE_OID, uuid5
+
+from app import archive, imaging
+from app.errors import AppError, BadArchive
+from app.recognizer import Recognizer
+from app.schemas import Label, LeftOut
+from app.store import Restored
+
+MAX_PICTURES = 10_000  # each is read by the model: about half a minute
+MAX_PICTURE = 10_000_000  # bytes
+
+NOT_A_DIGIT = {"none", "not a digit"}
+BEGINNING = re.compile(r"(\d|none|not a digit)(?![^\W_])")  # not 3fa85f64.png or 12.png
+JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)  # what systems add
+
+UNLABELLED = "Neither its folder nor its name says which digit it is."
+NOTHING = (
+    "The ZIP holds neither an export's labels.csv nor a picture whose folder or name says its digit, "
+    "such as 2/anna.png or 7-anna.jpg."
+)
+
+
+def unpack(file: BinaryIO, model: Recognizer) -> Iterator[Restored | LeftOut]:
+    """Each picture with what the model reads in it, or why it is left out.
+
+    The same picture with the same label has the same id: imported again, it is there already. Raises BadArchive, also
+    after some of them.
+    """
+    try:
+        with archive.opened(file) as opened:
+            names = [entry.filename for entry in opened.infolist() if _counts(entry)]
+            if len(names) > MAX_PICTURES:
+                raise BadArchive(f"The ZIP holds more than {MAX_PICTURES:,} pictures: import it in parts.")
+            if not any(map(label_of, names)):
+                raise BadArchive(NOTHING)
+            for name in names:
+                yield _read(opened, name, model)
+    except BadArchive:
+        raise
+    except Exception as e:  # zipfile and what it unpacks with raise what they like on damaged files
+        raise BadArchive("The ZIP is damaged.") from e
+
+
+def label_of(name: str) -> Label | None:
+    """What the nearest folder says that is a digit's or "none", else what the name begins with."""
+    path = PurePosixPath(_plain(name))
+    for folder in reversed(path.parts[:-1]):
+        if re.fullmatch(r"\d", folder) or folder in NOT_A_DIGIT:
+            return _label(folder)
+    begins = BEGINNING.match(path.name)
+    return _label(begins[1]) if begins else None
+
+
+def _plain(name: str) -> str:
+    """`Not-a_digit\\X.PNG` is `not a digit/x.png`; the digits of a name stay apart from what follows."""
+    return re.sub(r"not[-_ ]a[-_ ]digit", "not a digit", name.replace("\\", "/").lower())
+
+
+def _label(word: str) -> Label:
+    return Label.NOT_A_DIGIT if word in NOT_A_DIGIT else Label(word)
+
+
+def _counts(entry: zipfile.ZipInfo) -> bool:
+    return not entry.is_dir() and not JUNK.search(entry.filename)
+
+
+def _read(opened: zipfile.ZipFile, name: str, model: Recognizer) -> Restored | LeftOut:
+    label = label_of(name)
+    if label is None:
+        return LeftOut(file=name, reason=UNLABELLED)
+    try:
+        with archive.open_file(opened, name, MAX_PICTURE) as file:
+            data = file.read()
+        sketch = imaging.read(data)
+        reading = model.read(imaging.prepare(sketch))
+    except AppError as e:
+        return LeftOut(file=name, reason=e.detail)
+    digest = hashlib.sha256(label.encode() + b"\0" + data).digest()
+    return Restored(
+        id=uuid5(NAMESPACE_OID, digest.hex()),
+        created_at=datetime.now(UTC),
+        request_sha256=digest,
+        image=imaging.to_png(sketch),
+        prediction=reading.digit,
+        confidence=repr(reading.confidence),
+        unsure=reading.unsure,
+        probabilities=[repr(probability) for probability in reading.probabilities],
+        model=model.version,
+        true_label=label.digit,
+        status="pending",
+    )

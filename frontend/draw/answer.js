@@ -1,0 +1,23 @@
+// The answer's card: always the same size, whatever it says.
+
+export class Answer {
+  constructor(root) {
+    this.root = root;
+    this.parts = Object.fromEntries([".sign", ".sentence", ".detail", ".seen img", ".seen"].map((name) => [name, root.querySelector(name)]));
+  }
+
+  say({ kind, sign, sentence, detail }) {
+    this.said = { kind, sign, sentence, detail };
+    this.root.className = `answer ${kind}`;
+    for (const [name, text] of Object.entries({ ".sign": sign, ".sentence": sentence, ".detail": detail })) {
+      if (this.parts[name].textContent !== text) this.parts[name].textContent = text;
+    }
+  }
+
+  // What the model saw, or null.
+  saw(preview) {
+    const image = this.parts[".seen img"];
+    image.hidden = !preview;
+    if (preview) image.src = preview;
+  }
+}

@@ -1,0 +1,103 @@
+// What this tab has labelled: its pictures, what was read, the score; and what was refused.
+
+import { keep, recall } from "./session.js";
+import { plain } from "./words.js";
+
+const SHOWN = 12;
+const KEPT = 60; // with their pictures; the score counts all
+const UNDO_FOR_MS = 10 * 60 * 1000; // as long as the backend allows it
+
+export class Mine {
+  constructor({ section, score, refused, onDismiss }) {
+    Object.assign(this, { section, scoreboard: score, list: refused, onDismiss });
+    this.entries = recall("mine", []);
+    this.score = recall("score", { right: 0, total: 0 });
+  }
+
+  // The one that Undo would take back.
+  get last() {
+    const last = this.entries.at(-1);
+    return last && Date.now() - last.at < UNDO_FOR_MS ? last : undefined;
+  }
+
+  find(key) {
+    return this.entries.find((entry) => entry.key === key);
+  }
+
+  add(entry) {
+    this.entries.push(entry);
+    this.entries.splice(0, this.entries.length - KEPT);
+    this.#count(entry, 1);
+    this.#changed();
+  }
+
+  remove(key) {
+    const entry = this.find(key);
+    if (!entry) return;
+    this.entries = this.entries.filter((each) => each !== entry);
+    this.#count(entry, -1);
+    this.#changed();
+  }
+
+  // What the backend read is what counts; until then it is what was read along.
+  settle(key, { prediction, unsure }) {
+    const entry = this.find(key);
+    if (!entry) return;
+    this.#count(entry, -1);
+    Object.assign(entry, { state: "stored", read: unsure && entry.label === "none" ? "none" : String(prediction) });
+    this.#count(entry, 1);
+    this.#changed();
+  }
+
+  // Those that wait no more, although nobody told this tab what became of them, are stored.
+  waiting(keys) {
+    const told = this.entries.filter(({ key, state, at }) => state === "waiting" && !keys.has(key) && Date.now() - at > 5000);
+    for (const entry of told) entry.state = "stored";
+    if (told.length) this.#changed();
+  }
+
+  #count({ label, read }, one) {
+    if (read === null) return;
+    this.score.total += one;
+    if (read === label) this.score.right += one;
+  }
+
+  #changed() {
+    keep("mine", this.entries);
+    keep("score", this.score);
+    this.show();
+  }
+
+  show() {
+    const latest = this.entries.slice(-SHOWN).reverse();
+    this.section.hidden = !latest.length;
+    this.section.querySelector(".gallery").replaceChildren(...latest.map(figure));
+    const { right, total } = this.score;
+    this.scoreboard.innerHTML = total ? `<b>${right}</b> of <b>${total}</b> read right` : "";
+  }
+
+  refused(records) {
+    this.list.replaceChildren(...records.map((record) => this.#refusal(record)));
+  }
+
+  #refusal(record) {
+    const item = document.createElement("li");
+    const words = record.undo ? `Not taken back. ${record.reason}` : `Not stored as ${plain(record.label)}. ${record.reason}`;
+    item.innerHTML = `${record.bytes ? '<img alt="the refused picture">' : ""}<span></span><button type="button">Dismiss</button>`;
+    item.querySelector("span").textContent = words;
+    if (record.bytes) item.querySelector("img").src = URL.createObjectURL(new Blob([record.bytes], { type: record.type }));
+    item.querySelector("button").addEventListener("click", () => this.onDismiss(record));
+    return item;
+  }
+}
+
+export function figure({ picture, label, read, state }) {
+  const element = document.createElement("figure");
+  const said = read === null ? (state === "waiting" ? "waiting" : "stored") : `read <b>${plain(read)}</b>`;
+  element.className = read !== null && read !== label ? "wrong" : "";
+  element.innerHTML = `<div class="sketch"><img></div><figcaption>meant <b>${plain(label)}</b><br>${said}</figcaption>`;
+  const image = element.querySelector("img");
+  image.alt = `your sketch of ${label === "none" ? "no digit" : label}`;
+  image.src = picture;
+  return element;
+}

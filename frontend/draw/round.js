@@ -1,0 +1,83 @@
+// A round of ten: the page asks for the ten digits in random order, and what was asked for is the label.
+
+import { figure } from "./mine.js";
+import { keep, recall } from "./session.js";
+import { named, plain } from "./words.js";
+
+const FOCUS_AFTER_MS = 700;
+
+export class Round {
+  // `find(key)`: a labelled sketch; `onChange()`: another digit is asked for, or none
+  constructor(result, { find, onChange }) {
+    Object.assign(this, { result, find, onChange });
+    const { order = [], keys = [] } = recall("round", {});
+    Object.assign(this, { order, keys });
+    result.addEventListener("click", (event) => {
+      const what = event.target.closest("button")?.dataset.do;
+      if (what === "again") this.start();
+      if (what === "close") this.stop();
+    });
+  }
+
+  // The digit that is asked for, as its label, or null.
+  get asked() {
+    return this.order[this.keys.length] ?? null;
+  }
+
+  get place() {
+    return `${this.keys.length + 1} of ${this.order.length}`;
+  }
+
+  get isOver() {
+    return this.order.length > 0 && this.asked === null;
+  }
+
+  start() {
+    const drawn = [..."0123456789"].map((digit) => [Math.random(), digit]).sort();
+    this.#set(drawn.map(([, digit]) => digit), []);
+  }
+
+  stop() {
+    this.#set([], []);
+  }
+
+  add(key) {
+    this.#set(this.order, [...this.keys, key]);
+  }
+
+  // One of its sketches was taken back: it is asked for again.
+  remove(key) {
+    if (this.keys.at(-1) === key) this.#set(this.order, this.keys.slice(0, -1));
+  }
+
+  show() {
+    const opens = this.isOver && this.result.hidden;
+    this.result.hidden = !this.isOver;
+    if (!this.isOver) return;
+    const entries = this.keys.map(this.find).filter(Boolean);
+    const fooled = entries.filter(({ label, read }) => read !== null && read !== label);
+    const open = entries.filter(({ read }) => read === null).length;
+    this.result.innerHTML = `<div class="panel"><h2></h2><p></p><div class="gallery"></div>
+      <div class="choices"><button type="button" class="primary" data-do="again">Again</button>
+      <button type="button" data-do="close">Done</button></div></div>`;
+    this.result.querySelector("h2").textContent = `${entries.length - fooled.length - open} of ${entries.length} read right`;
+    this.result.querySelector("p").textContent = summary(fooled, open);
+    this.result.querySelector(".gallery").append(...entries.map(figure));
+    // not at once: a quick hand presses Enter once more
+    if (opens) setTimeout(() => this.result.querySelector(".primary")?.focus(), FOCUS_AFTER_MS);
+  }
+
+  #set(order, keys) {
+    Object.assign(this, { order, keys });
+    keep("round", order.length ? { order, keys } : null);
+    this.show();
+    this.onChange();
+  }
+}
+
+function summary(fooled, open) {
+  const waiting = open ? ` ${open} ${open === 1 ? "is" : "are"} still on the way.` : "";
+  if (!fooled.length) return (open ? "" : "Nothing fooled the model this time.") + waiting;
+  const list = fooled.map(({ label, read }) => `your ${plain(label)} looked like ${read === "none" ? "no digit" : named(read)}`);
+  return `What fooled the model: ${list.join(", ")}.${waiting}`;
+}

@@ -1,0 +1,115 @@
+// Why the answer, or why not another: the sketch, blue where its ink speaks for the digit and orange where against it.
+
+import { SIDE } from "./ink.js";
+import { named } from "./words.js";
+
+const [FOR, AGAINST, NEUTRAL] = [[90, 169, 255], [255, 150, 50], "#55546a"]; // told apart also without red or green
+const SEEN = 28;
+const INKED = 40; // of 255
+
+export class Why {
+  // `ask(digit)`: the explanation, as the backend gives it
+  constructor(root, button, ask) {
+    Object.assign(this, { root, button, ask });
+    this.canvas = root.querySelector("canvas");
+    this.other = root.querySelector(".other");
+    this.other.addEventListener("click", () => this.open(this.rival, this.digit));
+  }
+
+  get isOpen() {
+    return !this.root.hidden;
+  }
+
+  // For `digit`, with the offer to look at `rival` instead. `mask`: the sketch as a canvas, white on black; null: a picture.
+  async open(digit, rival, sketch = this.sketch) {
+    Object.assign(this, { digit, rival, sketch });
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const { preview, relevance } = await this.ask(digit);
+    const seen = await pixels(preview);
+    if (turn !== this.turn) return;
+    paint(this.canvas, sketch ?? enlarged(seen), sketch ? fit(seen, sketch) : [0, 0, SIDE, SIDE, 0, 0, SEEN, SEEN], relevance);
+    this.root.querySelector(".for").textContent = `for ${named(String(digit))}`;
+    this.canvas.setAttribute("aria-label", `the sketch; blue speaks for ${named(String(digit))}, orange against`);
+    this.other.textContent = `Why not ${named(String(rival))}?`;
+    this.root.hidden = false;
+    this.button.setAttribute("aria-pressed", "true");
+  }
+
+  close() {
+    this.turn = (this.turn ?? 0) + 1;
+    this.root.hidden = true;
+    this.button.setAttribute("aria-pressed", "false");
+  }
+}
+
+function paint(canvas, sketch, [x, y, width, height, left, top, columns, rows], relevance) {
+  const colours = tint(relevance);
+  const coloured = layer(SIDE);
+  coloured.imageSmoothingQuality = "high";
+  coloured.drawImage(colours, left, top, columns, rows, x, y, width, height);
+  const page = canvas.getContext("2d");
+  page.globalCompositeOperation = "source-over";
+  page.clearRect(0, 0, SIDE, SIDE);
+  page.fillStyle = NEUTRAL;
+  page.fillRect(0, 0, SIDE, SIDE);
+  page.drawImage(coloured.canvas, 0, 0);
+  page.globalCompositeOperation = "destination-in";
+  page.drawImage(cutOut(sketch), 0, 0, SIDE, SIDE);
+}
+
+// 28×28, from −1 to 1 → a canvas of that size
+function tint(relevance) {
+  const small = layer(SEEN);
+  const data = small.createImageData(SEEN, SEEN);
+  relevance.flat().forEach((value, i) => data.data.set([...(value > 0 ? FOR : AGAINST), 255 * Math.sqrt(Math.abs(value))], 4 * i));
+  small.putImageData(data, 0, 0);
+  return small.canvas;
+}
+
+// White on black → white on nothing.
+function cutOut(sketch) {
+  const page = layer(sketch.width);
+  page.drawImage(sketch, 0, 0);
+  const data = page.getImageData(0, 0, sketch.width, sketch.height);
+  for (let i = 0; i < data.data.length; i += 4) data.data[i + 3] = data.data[i];
+  page.putImageData(data, 0, 0);
+  return page.canvas;
+}
+
+// Where the ink of `seen`, which was scaled and centred, lies in the sketch: the rectangle there, and here.
+function fit(seen, sketch) {
+  const there = extent(sketch.getContext("2d").getImageData(0, 0, sketch.width, sketch.height), SIDE / sketch.width);
+  return [...there, ...extent(seen.getContext("2d").getImageData(0, 0, SEEN, SEEN), 1)];
+}
+
+function extent({ data, width, height }, scale) {
+  const [xs, ys] = [[], []];
+  for (let i = 0; i < width * height; i++) {
+    if (data[4 * i] < INKED) continue;
+    xs.push(i % width);
+    ys.push(Math.floor(i / width));
+  }
+  const ends = (list) => list.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, 0]);
+  const [[left, right], [top, bottom]] = [ends(xs), ends(ys)];
+  return [left, top, right - left + 1, bottom - top + 1].map((each) => each * scale);
+}
+
+async function pixels(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const page = layer(SEEN);
+  page.drawImage(image, 0, 0);
+  return page.canvas;
+}
+
+function enlarged(seen) {
+  const page = layer(SIDE);
+  page.imageSmoothingQuality = "high";
+  page.drawImage(seen, 0, 0, SIDE, SIDE);
+  return page.canvas;
+}
+
+function layer(side) {
+  return Object.assign(document.createElement("canvas"), { width: side, height: side }).getContext("2d", { willReadFrequently: true });
+}

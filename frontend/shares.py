@@ -1,0 +1,18 @@
+"""Shares, and how exactly a count tells them."""
+
+from math import sqrt
+
+Z = 1.96  # 95% of a normal distribution lie within so many standard deviations
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """The 95% interval of a share (E. B. Wilson, 1927): it holds for few counts, too, and near 0 and 1.
+
+    All that is possible where nothing was counted.
+    """
+    if not whole:
+        return 0.0, 1.0
+    share, grain = part / whole, Z**2 / whole
+    middle = (share + grain / 2) / (1 + grain)
+    half = Z * sqrt(share * (1 - share) / whole + grain / whole / 4) / (1 + grain)
+    return max(0.0, middle - half), min(1.0, middle + half)
