@@ -6,13 +6,13 @@
 #   ./test.sh db frontend       some parts; there are: style db backend frontend, and compose, which builds the images with Docker
 #   ./test.sh --slow [PART...]  with the tests marked `slow`; .ci/run runs every part this way, so every test there is
 #
-# A test marked `slow` covers more of what another one covers already: the same on other data, or for longer. `quick` also leaves out
-# those marked `long`, which take seconds. The first time installs what training needs, too (torch: several GB).
+# Marked `slow` are the notebook, the experiments and long trainings, and what is another test on more data or more screens. `quick` also
+# leaves out those marked `long`, which take seconds. The first time installs what training needs, too (torch: several GB).
 # The last line says: N passed, N failed, N skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
-WORKERS=2 # processes that share the tests of a part; each has a database of its own
+WORKERS=${WORKERS:-3} # processes that share the tests of a part, on two cores: they often wait; each has a database of its own
 
 main() {
     CHOICE='not slow'

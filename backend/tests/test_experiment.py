@@ -10,6 +10,8 @@ import pytest
 from app.config import BACKEND
 from tests.training.small import write_mnist
 
+pytestmark = pytest.mark.slow  # it trains six networks; test_wrong_arguments.py has its arguments
+
 mlflow = pytest.importorskip("mlflow", reason="needs the group `experiment`: uv sync --group experiment")
 
 GRIDS = [

@@ -61,7 +61,7 @@ def on_mnist(mnist) -> Executed:
     return execute(BACKEND / (os.environ.get("MNIST_DIR") or "data"))
 
 
-@pytest.fixture(params=["generated", pytest.param("on_mnist", marks=pytest.mark.slow)])
+@pytest.fixture(params=[pytest.param(data, marks=pytest.mark.slow) for data in ("generated", "on_mnist")])
 def executed(request: pytest.FixtureRequest) -> Executed:
     return request.getfixturevalue(request.param)
 
@@ -94,6 +94,7 @@ def test_preparation_is_what_saves_the_hard_pictures(executed: Executed):
     assert min(shares["plain resize"]) < 0.5
 
 
+@pytest.mark.slow
 def test_it_says_which_digits_it_works_on(generated: Executed):
     said = generated.outputs("text/markdown")[0]
     assert "MNIST was not found: this notebook works on generated digits instead" in said

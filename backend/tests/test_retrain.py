@@ -170,6 +170,7 @@ def test_rejected_and_held_out_sketches_are_not_learned_from(retrained):
     assert counts["train"] + counts["validation"] == sum(each >= HELD_OUT for each in lots)
 
 
+@pytest.mark.slow
 def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain, database):
     """In place of a model that was promoted before: that is the champion, which it starts from."""
     weights = (BACKEND / "models/default/model.pt").read_bytes()

@@ -289,8 +289,15 @@ def test_click_on_a_mistake_opens_its_sketches(visit, six):
 # --- every screen ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("theme", screens.THEMES)
-@pytest.mark.parametrize("size", [(320, 568), (1280, 800)], ids=str)
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [
+        pytest.param((320, 568), "light", id="small light"),
+        pytest.param((320, 568), "dark", id="small dark", marks=pytest.mark.slow),
+        pytest.param((1280, 800), "light", id="large light", marks=pytest.mark.slow),
+        pytest.param((1280, 800), "dark", id="large dark"),
+    ],
+)
 @pytest.mark.parametrize("view", ["gallery", "statistics", "models"])
 def test_view_is_for_everybody_on_every_screen(browser, frontend, six, view, size, theme):
     page = screens.visit(browser, f"{frontend.url}/{view}", size, theme)
@@ -300,7 +307,7 @@ def test_view_is_for_everybody_on_every_screen(browser, frontend, six, view, siz
     page.context.close()
 
 
-@pytest.mark.parametrize("theme", screens.THEMES)
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_review_is_for_everybody(visit, six, theme):
     page = visit(color_scheme=theme)
     open_gallery(page)

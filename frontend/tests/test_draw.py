@@ -465,7 +465,16 @@ def test_drawing_survives_a_look_at_the_statistics(visit):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(320, 568), (390, 844), (844, 390), (1280, 800), (1920, 1080)], ids=str)
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param((320, 568), id="320x568"),
+        pytest.param((390, 844), id="390x844", marks=pytest.mark.slow),
+        pytest.param((844, 390), id="844x390", marks=pytest.mark.slow),
+        pytest.param((1280, 800), id="1280x800"),
+        pytest.param((1920, 1080), id="1920x1080", marks=pytest.mark.slow),
+    ],
+)
 def test_canvas_answer_and_keypad_are_in_view_together(visit, size, scheme):
     width, height = size
     page = visit(viewport={"width": width, "height": height}, color_scheme=scheme)

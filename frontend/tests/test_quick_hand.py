@@ -37,6 +37,7 @@ def draw_and_label(page: Page, drawn: list[Sketch], longest_ms: int, finger: boo
         page.wait_for_timeout(rng.uniform(0, longest_ms))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finger", [False, True], ids=["mouse", "finger"])
 def test_forty_quick_sketches_are_forty_rows(visit, postgres, finger):
     page = visit(**(PHONE if finger else {}))

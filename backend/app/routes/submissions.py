@@ -56,6 +56,7 @@ router = APIRouter(
     prefix="/submissions", tags=["submissions"], responses=responses(InvalidRequest, DatabaseUnavailable)
 )
 
+Sorting = Annotated[Order, Query(description="`mislabelled`: those where the model disagrees, most confident first")]
 IdempotencyKey = Annotated[UUID | None, Header(description="a UUID that the client makes for each drawing")]
 
 WITH_TOKEN = responses(WrongToken, AdminDisabled)  # where a token may be sent
@@ -114,9 +115,7 @@ async def list_submissions(
     sees_all: SeesAll,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before, in the same order")] = None,
-    order: Annotated[
-        Order, Query(description="`mislabelled`: those where the model disagrees, most confident first")
-    ] = "newest",
+    order: Sorting = "newest",
 ) -> SubmissionPage:
     """Submissions, newest first or likeliest mislabelled first, page by page.
 
@@ -136,7 +135,7 @@ async def list_submissions(
 
 @router.get("/count", responses=WITH_TOKEN)
 async def count_submissions(
-    connection: Connection, filters: Filters, sees_all: SeesAll, order: Order = "newest"
+    connection: Connection, filters: Filters, sees_all: SeesAll, order: Sorting = "newest"
 ) -> SubmissionCount:
     """How many submissions the pages of the list hold, with the same filters and order."""
     found = await store.count_submissions(connection, order, approved_only=None if sees_all else True, **filters)
@@ -160,7 +159,9 @@ async def delete_many(deletion: Deletion, connection: Connection) -> Deleted:
 
 
 @router.delete("", status_code=204, responses=responses(NotAllowed))
-async def delete_by_key(connection: Connection, idempotency_key: Annotated[UUID, Header()]) -> None:
+async def delete_by_key(
+    connection: Connection, idempotency_key: Annotated[UUID, Header(description="the one it was sent with")]
+) -> None:
     """Undo by the `Idempotency-Key` alone, within 10 minutes; for a client that does not know whether its request
     arrived. Where nothing was stored with that key, there is nothing to do, and that is fine.
     """

@@ -34,6 +34,7 @@ def test_p_agrees_with_counting_every_outcome():
             assert mcnemar(won, tosses - won) == pytest.approx(np.mean([heads >= won for heads in outcomes]))
 
 
+@pytest.mark.slow
 def test_p_of_many_is_exact_and_quick():
     assert mcnemar(5000, 5000) == pytest.approx(0.5, abs=0.005)
     assert mcnemar(6000, 4000) < 1e-80
