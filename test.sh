@@ -12,12 +12,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
+NOT_DB=(--ignore=../db/tests/test_{style,compose,trainer}.py) # parts of their own
 WORKERS=${WORKERS:-3} # processes that share the tests of a part, on two cores: they often wait; each has a database of its own
 
 main() {
     CHOICE='not slow'
     if [ "${1:-}" = --slow ]; then CHOICE='slow or not slow' && shift; fi
-    [ $# -gt 0 ] || set -- style db backend frontend
+    [ $# -gt 0 ] || set -- style db+backend frontend
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     find_python
@@ -52,9 +53,11 @@ run() { # PART
         style) WORKERS=0 pytest style backend ../db/tests/test_style.py ;; # one short file: nothing to share out
         # one after the other: both build images
         compose) WORKERS=0 pytest compose backend ../db/tests/test_compose.py ../db/tests/test_trainer.py ;;
-        db) pytest db backend ../db/tests --ignore=../db/tests/test_{style,compose,trainer}.py ;;
+        db) pytest db backend ../db/tests "${NOT_DB[@]}" ;;
         backend) pytest backend backend ;;
-        frontend) pytest frontend frontend --dist worksteal ;; # what its files share is for the whole session
+        db+backend) pytest db+backend backend ../db/tests tests "${NOT_DB[@]}" ;; # at once: db's tests mostly wait
+        # its tests wait for the browser; what its files share is for the whole session
+        frontend) WORKERS=$((WORKERS + WORKERS / 3)) pytest frontend frontend --dist worksteal ;;
         *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
     esac
 }

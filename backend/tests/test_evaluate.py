@@ -57,6 +57,7 @@ def test_plot_is_drawn(evaluated, name):
         assert min(plot.size) > 100
 
 
+@pytest.mark.slow
 def test_several_models_and_letters_go_into_the_card(tmp_path, model):
     for name in ("a", "b", "c"):
         shutil.copytree(BACKEND / "models" / "default", tmp_path / name, ignore=shutil.ignore_patterns("*.pt", "*.log"))

@@ -204,6 +204,7 @@ def test_candidate_that_was_made_worse_is_refused(retrain, database):
     assert database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 0
 
 
+@pytest.mark.slow
 def test_unknown_weights_are_said_to_be_so(retrain, database):
     other = store_model(database, candidate(6, weights=None))
     database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'the one before')", [other])

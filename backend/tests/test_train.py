@@ -182,6 +182,7 @@ def test_student_learns_from_the_teacher_s_lessons(trained, lessons, tmp_path):
     assert card["metrics"]["mnist_test"]["accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_lessons_on_other_pictures_are_refused(trained, lessons, tmp_path):
     folders = ["--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
     done = run(trained.folder, "train.py", *OPTIONS, "--held-out", 70, "--lessons", lessons, *folders)

@@ -246,6 +246,7 @@ def test_queue_keeps_up_with_a_quick_reviewer(visit, six, postgres):
         page.wait_for_timeout(100)
 
 
+@pytest.mark.slow
 def test_queue_waits_for_an_absent_backend(visit, six, backend, postgres):
     page = visit()
     open_gallery(page)

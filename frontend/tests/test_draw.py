@@ -97,6 +97,7 @@ def test_reading_along_leaves_no_row_and_a_label_leaves_one(visit, postgres):
     assert postgres.rows("SELECT digit FROM predictions") == [{"digit": 7}]
 
 
+@pytest.mark.slow
 def test_requests_are_few_and_one_at_a_time(visit):
     page = visit()
     page.evaluate("""() => {
@@ -352,6 +353,7 @@ def test_sketch_that_is_undone_while_it_waits_is_never_sent(visit, backend, post
     expect_rows(postgres, [7, 3])
 
 
+@pytest.mark.slow
 def test_what_waits_is_sent_while_another_view_is_looked_at(visit, backend, postgres):
     page = visit()
     backend.stop()
@@ -368,6 +370,7 @@ def test_what_waits_is_sent_while_another_view_is_looked_at(visit, backend, post
     expect(page.locator(".score")).to_have_text("1 of 1 read right")
 
 
+@pytest.mark.slow
 def test_two_tabs_send_each_sketch_once_and_keep_their_own(visit, backend, frontend, postgres):
     first = visit()
     second = first.context.new_page()

@@ -133,6 +133,7 @@ def test_same_sketches_are_the_same_archive():
     assert packed([submission(1)], [seven()]) == packed([submission(1)], [seven()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "count",
     [1, 1000, pytest.param(66_000, marks=pytest.mark.long)],

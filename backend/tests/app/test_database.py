@@ -103,7 +103,7 @@ def test_with_a_database_that_hangs_it_predicts_and_says_what_is_missing():
         assert_works_without_database(client)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_with_a_host_that_is_not_there_it_predicts_and_says_what_is_missing():
     with serving({"DB_HOST": "no-such-host.invalid", "DB_PASSWORD": "irrelevant"}) as client:
         assert_works_without_database(client)

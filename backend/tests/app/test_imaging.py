@@ -417,8 +417,8 @@ def of_39_megapixels(kind: str) -> bytes:
     return encode(Image.fromarray((ink > 99).astype(np.uint8)).convert("P"), transparency=0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
-@pytest.mark.long
 @pytest.mark.parametrize("kind", ["transparent", "palette with transparency", "one column"])
 def test_no_picture_costs_much_memory(kind):
     """A file of 100 kB must not be able to fill a server's memory."""

@@ -165,6 +165,7 @@ def test_bad_model_is_refused_and_the_old_one_goes_on(token_client, database, ba
     assert state(token_client)["detail"] == other
 
 
+@pytest.mark.slow
 def test_refusal_is_logged_once_with_its_cause(environment, database):
     version = store_model(database, candidate(3, onnx=flipped(candidate(3).onnx)))
     write_promotion(database, version)
@@ -228,6 +229,7 @@ def test_database_that_goes_leaves_the_promoted_model_and_comes_back_unnoticed(p
         assert seconds_until(lambda: serves(client) == next_one) < 10
 
 
+@pytest.mark.slow
 def test_absent_database_does_not_fill_the_log_nor_hold_up_the_start(environment):
     start = time.monotonic()
     with Service(environment | {"DB_PORT": str(free_port())}) as service:

@@ -139,6 +139,7 @@ def test_too_few_pictures_for_a_batch_are_refused(tmp_path):
         run(tmp_path, replace(CONFIG, batch_size=500))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [{"bfloat16": True}, {"muon_rate": 0.02}], ids=str)
 def test_other_settings_learn_too(tmp_path, setting):
     _, history = run(tmp_path, replace(CONFIG, **setting))
@@ -177,6 +178,7 @@ def test_interrupted_run_goes_on_after_the_last_finished_epoch(tmp_path, monkeyp
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_interrupted_run_with_muon_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
     model, history = run(tmp_path, MUON)
     (tmp_path / "checkpoint.pt").unlink()
