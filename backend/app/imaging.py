@@ -149,6 +149,8 @@ def _fill_transparency(colour: np.ndarray) -> np.ndarray:
     """(h, w, 4) uint8 → (h, w) uint8: what is visible, on white or black, whichever it stands out from."""
     alpha = colour[..., 3]
     grey = _strongest_channel(np.ascontiguousarray(colour[..., :3]))
+    if alpha.min() == 255:  # as a browser's canvas sends it
+        return grey
     visible = alpha > 127
     if not visible.any():
         return np.zeros_like(alpha)
