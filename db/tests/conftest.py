@@ -119,10 +119,10 @@ class Checkout:
     def url(self, service: str, path: str) -> str:
         return f"http://127.0.0.1:{self.settings[service + '_PORT']}{path}"
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self, dbname: str = "digits") -> psycopg.Connection:
         """To its database, as psql would from this machine."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.settings["DB_PORT"], user="digits", password=self.password, dbname="digits",
+            host="127.0.0.1", port=self.settings["DB_PORT"], user="digits", password=self.password, dbname=dbname,
             autocommit=True,
         )  # fmt: skip
 

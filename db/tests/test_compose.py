@@ -139,12 +139,27 @@ def test_the_page_finds_the_backend(checkout: Checkout):
     compose(checkout, "exec", "-T", "frontend", "python", "-c", ask)
 
 
-def test_the_tables_can_be_brought_up_to_date_again(checkout: Checkout):
+def test_migrations_that_have_run_are_not_run_again(checkout: Checkout):
     with checkout.connect() as connection:
-        connection.execute("DROP TABLE schema_migrations; DROP VIEW digit_statistics")  # as before migrations
-        compose(checkout, "up", "--no-deps", "--exit-code-from", "migrate", "migrate")
-        assert connection.execute("SELECT count(*) FROM digit_statistics").fetchone() == (10,)
+        before = connection.execute("SELECT * FROM schema_migrations").fetchall()
+        said = compose(checkout, "run", "--rm", "--no-deps", "-T", "migrate")
+        assert "is at version" not in said
+        assert connection.execute("SELECT * FROM schema_migrations").fetchall() == before
         assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (1,)
+
+
+def test_database_of_the_release_before_is_brought_up_to_date(checkout: Checkout):
+    baseline = (checkout.folder / "db/migrations/0001_baseline.sql").read_text()
+    with checkout.connect() as connection:
+        connection.execute("CREATE DATABASE older")
+    with checkout.connect(dbname="older") as connection:
+        connection.execute(baseline + "DROP TABLE schema_migrations;")
+    said = compose(checkout, "run", "--rm", "--no-deps", "-T", "-e", "PGDATABASE=older", "migrate")
+    assert "is at version 0002 now" in said
+    with checkout.connect(dbname="older") as connection:
+        assert connection.execute("SELECT visit FROM submissions").fetchall() == []
+    with checkout.connect() as connection:
+        connection.execute("DROP DATABASE older")
 
 
 def test_a_changed_password_is_explained_and_nothing_is_lost(checkout: Checkout):

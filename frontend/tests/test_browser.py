@@ -98,6 +98,7 @@ def test_sketches_are_approved_relabelled_and_deleted(visit, six, postgres):
     assert stored(postgres, six) == [(4, "pending"), (3, "pending"), (7, "approved"), (7, "approved"), (7, "approved")]
 
 
+@pytest.mark.slow
 def test_next_ones_come_without_a_jump(visit, six, postgres):
     page = visit()
     open_gallery(page)
@@ -117,6 +118,7 @@ def test_next_ones_come_without_a_jump(visit, six, postgres):
     assert {status for _, status in stored(postgres, six)} == {"pending"}
 
 
+@pytest.mark.slow
 def test_keyboard_alone_selects(visit, six):
     page = visit()
     open_gallery(page)
@@ -150,6 +152,7 @@ def test_token_stays_where_it_belongs(visit, six, frontend, running_backend):
     expect(page.locator(".st-key-approve")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_export_has_what_the_filters_leave(visit, six, tmp_path):
     page = visit()
     open_gallery(page)
@@ -165,6 +168,7 @@ def test_export_has_what_the_filters_leave(visit, six, tmp_path):
     assert "labels.csv" in names
 
 
+@pytest.mark.slow
 def test_gallery_fits_a_phone(visit, six):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
     open_gallery(page)
@@ -178,6 +182,7 @@ def test_gallery_fits_a_phone(visit, six):
         assert box["y"] + box["height"] <= PHONE["height"]
 
 
+@pytest.mark.slow
 def test_turned_page_is_seen_from_its_top(visit, six, postgres):
     columns = "request_sha256, image, prediction, confidence, unsure, probabilities, model, true_label"
     postgres.rows(f"INSERT INTO submissions ({columns}) SELECT {columns} FROM submissions, generate_series(1, 10)")
@@ -264,6 +269,7 @@ def test_queue_waits_for_an_absent_backend(visit, six, backend, postgres):
     assert stored(postgres, six)[:2] == [(None, "approved"), (4, "rejected")]
 
 
+@pytest.mark.slow
 def test_filtered_view_can_be_shared(visit, six):
     page = visit()
     open_gallery(page)
@@ -296,7 +302,7 @@ def test_click_on_a_mistake_opens_its_sketches(visit, six):
         pytest.param((320, 568), "light", id="small light"),
         pytest.param((320, 568), "dark", id="small dark", marks=pytest.mark.slow),
         pytest.param((1280, 800), "light", id="large light", marks=pytest.mark.slow),
-        pytest.param((1280, 800), "dark", id="large dark"),
+        pytest.param((1280, 800), "dark", id="large dark", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("view", ["gallery", "statistics", "models"])
@@ -308,7 +314,8 @@ def test_view_is_for_everybody_on_every_screen(browser, frontend, six, view, siz
     page.context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_review_is_for_everybody(visit, six, theme):
     page = visit(color_scheme=theme)
     open_gallery(page)

@@ -152,6 +152,7 @@ def test_enter_before_the_answer_waits_for_it(visit, postgres):
     expect_rows(postgres, [7])
 
 
+@pytest.mark.slow
 def test_enter_after_a_click_does_not_press_that_key_again(visit, postgres):
     page = visit()
     draw(page, SEVEN)
@@ -337,6 +338,7 @@ def test_backend_away_is_told_and_nothing_is_lost(visit, backend, postgres):
     expect(page.locator(".score")).to_have_text("2 of 2 read right")
 
 
+@pytest.mark.slow
 def test_sketch_that_is_undone_while_it_waits_is_never_sent(visit, backend, postgres):
     page = visit()
     backend.stop()
@@ -474,7 +476,7 @@ def test_drawing_survives_a_look_at_the_statistics(visit):
         pytest.param((320, 568), id="320x568"),
         pytest.param((390, 844), id="390x844", marks=pytest.mark.slow),
         pytest.param((844, 390), id="844x390", marks=pytest.mark.slow),
-        pytest.param((1280, 800), id="1280x800"),
+        pytest.param((1280, 800), id="1280x800", marks=pytest.mark.slow),
         pytest.param((1920, 1080), id="1920x1080", marks=pytest.mark.slow),
     ],
 )
@@ -501,6 +503,7 @@ def test_finger_draws_without_scrolling(visit, postgres):
     expect_rows(postgres, [7])
 
 
+@pytest.mark.slow
 def test_second_finger_on_the_keypad_counts_while_the_first_draws(visit, postgres):
     page = visit(**FINGER)
     hand = Hand(page, finger=True)

@@ -74,6 +74,7 @@ def test_server_that_is_away_is_asked_again_and_the_order_stays(run):
     assert found == [["send 1"] * 4 + ["send 2"], True]
 
 
+@pytest.mark.slow
 def test_pauses_grow(run):
     found = run("""async ({ make, add, done, log, answers }) => {
       answers.push(...Array(5).fill("away"));
@@ -89,6 +90,7 @@ def test_pauses_grow(run):
     assert found[4] > 3 * found[0]
 
 
+@pytest.mark.slow
 def test_server_that_says_when_is_not_asked_before(run):
     found = run("""async ({ make, add, done, log, answers }) => {
       answers.push("later");
@@ -116,6 +118,7 @@ def test_refused_one_is_set_aside_with_its_reason_and_the_next_one_goes(run):
     assert found == [["send 1", "send 2"], "1", "No.", [1, 2, 3], []]
 
 
+@pytest.mark.slow
 def test_one_that_the_server_stumbles_over_holds_up_nobody_for_ever(run):
     found = run("""async ({ make, add, done, log, answers, last }) => {
       answers.push(...Array(8).fill("stumbled"));

@@ -109,6 +109,7 @@ def test_with_a_host_that_is_not_there_it_predicts_and_says_what_is_missing():
         assert_works_without_database(client)
 
 
+@pytest.mark.slow
 def test_with_a_wrong_password_it_predicts_and_says_what_is_missing(postgres):
     with serving(postgres.environment | {"DB_PASSWORD": "irrelevant"}) as client:
         assert_works_without_database(client)
