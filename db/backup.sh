@@ -15,7 +15,7 @@ dump() {
     if [ "$(psql -XqAtc "SELECT to_regclass('submissions') IS NOT NULL")" != t ]; then
         stop_with "This database has no tables of Digit recogniser."
     fi
-    pg_dump --format=custom ||
+    pg_dump --format=custom --no-unlogged-table-data ||
         stop_with "(If pg_dump is older than the server: ./up.sh --local --backup FILE uses the one of Postgres 18.)"
 }
 
@@ -61,7 +61,8 @@ SQL
 SQL
     printf '%s\n' '\endif'
     # also what a newer release than the dump's has added, which --clean would not know
-    sed -nE 's/^CREATE (OR REPLACE )?(TABLE|VIEW|FUNCTION|TYPE|SEQUENCE) ([a-z_]+).*/DROP \2 IF EXISTS \3 CASCADE;/p' init.sql
+    sed -nE 's/^CREATE (OR REPLACE |UNLOGGED )?(TABLE|VIEW|FUNCTION|TYPE|SEQUENCE) ([a-z0-9_]+).*/DROP \2 IF EXISTS \3 CASCADE;/p' \
+        init.sql migrations/0005_retrainings.sql
     # transaction_timeout is new in Postgres 17; sed complains when psql has stopped
     { pg_restore --clean --if-exists --no-owner --no-privileges --file=- || damaged; } |
         sed '1,30{/^SET transaction_timeout = 0;$/d;}' 2>/dev/null

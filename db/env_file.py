@@ -19,6 +19,10 @@ from pathlib import Path
 import local
 
 NAME = "COMPOSE_PROJECT_NAME"
+ADDED = {  # secrets that older releases did not have
+    "DB_PASSWORD": "the backend signs in to the database with it",
+    "PROXY_SECRET": "with it the page tells the backend whom it asks for",
+}
 
 
 def main(what: str = "") -> None:
@@ -27,9 +31,10 @@ def main(what: str = "") -> None:
         if not file.exists():
             make(file)
         make_private(file)
-        if not local.settings().get("DB_PASSWORD"):
-            write(file, {"DB_PASSWORD": secrets.token_hex(16)})
-            print("Added a random DB_PASSWORD to .env: the backend signs in to the database with it.")
+        for name, purpose in ADDED.items():
+            if not local.settings().get(name):
+                write(file, {name: secrets.token_hex(16)})
+                print(f"Added a random {name} to .env: {purpose}.")
     if file.exists() and NAME not in local.settings():
         name_project(file)
     refuse_anothers_project()

@@ -70,7 +70,7 @@ COMMENT ON COLUMN models.onnx IS 'The network as ONNX Runtime loads it';
 COMMENT ON COLUMN models.weights IS 'The same weights as PyTorch saves them, for retraining to start from; NULL where they are not known';
 COMMENT ON COLUMN models.sha256 IS 'SHA-256 of onnx when it was stored: a damaged one is refused when it is loaded';
 COMMENT ON COLUMN models.card IS 'Architecture, data, hyperparameters, metrics, temperature, threshold';
-COMMENT ON COLUMN models.verdict IS 'The gate''s: {"passed": true, "reasons": ["..."], "figures": {}}; NULL: never judged, as the one that ships';
+COMMENT ON COLUMN models.verdict IS 'The gate''s: {"passed": true, "champion": "...", "outcome": "passed", "reasons": ["..."], "figures": {}}; NULL: never judged, as the one that ships';
 COMMENT ON COLUMN models.reference IS 'How many of its first 500 answers had a confidence in each tenth; NULL until there are so many';
 COMMENT ON COLUMN models.reference_end IS 'The last of those answers (predictions.id)';
 
@@ -110,6 +110,71 @@ CREATE INDEX predictions_oldest ON predictions (created_at);
 CREATE INDEX predictions_by_model ON predictions (model, id);
 -- so that the planner knows how few days there are, and counts by day without sorting every row
 CREATE STATISTICS predictions_days ON ((created_at AT TIME ZONE 'UTC')::date) FROM predictions;
+
+-- How much each client has asked lately. Not written to the log that backups and standbys read (UNLOGGED): nothing is lost
+-- with it, and no trace of an address is to outlast the day.
+CREATE UNLOGGED TABLE rate_limits (
+    key     bytea PRIMARY KEY CHECK (octet_length(key) = 16),
+    full_at timestamptz NOT NULL
+) WITH (fillfactor = 50); -- rows change in place, over and over
+
+COMMENT ON TABLE rate_limits IS 'Buckets of clients that stored something or guessed at the admin token lately; full ones are deleted';
+COMMENT ON COLUMN rate_limits.key IS 'What is limited and for whom: a keyed hash (HMAC) of address or visit, which means nothing without the salt';
+COMMENT ON COLUMN rate_limits.full_at IS 'When as much may be asked at once as if nothing had been asked';
+
+CREATE UNLOGGED TABLE rate_limit_salts (
+    day  date PRIMARY KEY,
+    salt bytea NOT NULL CHECK (octet_length(salt) = 32)
+);
+
+COMMENT ON TABLE rate_limit_salts IS 'The key of the hashes in rate_limits: a new one each day (UTC), the one before is deleted';
+
+-- A candidate that could not be told apart from the model that serves reads what people draw beside it, until one has won.
+CREATE TABLE races (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    challenger text NOT NULL REFERENCES models (version),
+    champion   text NOT NULL CHECK (champion <> challenger),
+    started_at timestamptz NOT NULL DEFAULT now(),
+    read_until timestamptz NOT NULL DEFAULT 'epoch',
+    read       integer NOT NULL DEFAULT 0 CHECK (read >= 0),
+    won        integer NOT NULL DEFAULT 0 CHECK (won >= 0),
+    lost       integer NOT NULL DEFAULT 0 CHECK (lost >= 0),
+    to_review  integer NOT NULL DEFAULT 0 CHECK (to_review >= 0),
+    outcome    text CHECK (outcome IN ('won', 'lost', 'given up', 'void')),
+    ended_at   timestamptz,
+    CHECK ((outcome IS NULL) = (ended_at IS NULL))
+);
+
+COMMENT ON TABLE races IS 'Candidates that read what people draw beside the model that serves, and how that went';
+COMMENT ON COLUMN races.champion IS 'The version that serves meanwhile; if another is promoted, the race is void';
+COMMENT ON COLUMN races.read_until IS 'Submissions up to this time have been read by both';
+COMMENT ON COLUMN races.read IS 'How many submissions both have read';
+COMMENT ON COLUMN races.won IS 'Approved digits that the challenger alone read right, the ones that the gate compared on included';
+COMMENT ON COLUMN races.lost IS 'The same of the champion';
+COMMENT ON COLUMN races.to_review IS 'Pending submissions that the two read differently';
+COMMENT ON COLUMN races.outcome IS 'Of the challenger; NULL: the race is on';
+
+-- one race at a time
+CREATE UNIQUE INDEX races_running ON races ((outcome IS NULL)) WHERE outcome IS NULL;
+
+CREATE TABLE race_readings (
+    submission uuid NOT NULL REFERENCES submissions (id) ON DELETE CASCADE,
+    race       bigint NOT NULL REFERENCES races (id) ON DELETE CASCADE,
+    challenger smallint CHECK (challenger BETWEEN 0 AND 9),
+    champion   smallint CHECK (champion BETWEEN 0 AND 9),
+    counts     boolean NOT NULL,
+    PRIMARY KEY (submission, race)
+);
+
+COMMENT ON TABLE race_readings IS 'What both models of a race read in each submission; shown to nobody who reviews';
+COMMENT ON COLUMN race_readings.challenger IS 'NULL: the picture could not be read';
+COMMENT ON COLUMN race_readings.counts IS 'Whether neither of the two can have learned from it';
+
+-- the few that tell the two apart
+CREATE INDEX race_readings_contested ON race_readings (race) WHERE counts AND challenger <> champion;
+
+-- The queue of retrainings, and what is kept of each.
+\ir migrations/0005_retrainings.sql
 
 -- Every figure at a glance: SELECT * FROM prediction_accuracy;
 CREATE VIEW prediction_accuracy AS
@@ -153,6 +218,6 @@ CREATE TABLE schema_migrations (
 
 COMMENT ON TABLE schema_migrations IS 'Which migrations have run: the highest version is the schema''s';
 
-INSERT INTO schema_migrations (version, name) VALUES (2, 'visit_and_honest_log');
+INSERT INTO schema_migrations (version, name) VALUES (5, 'retrainings');
 
 COMMIT;

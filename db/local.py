@@ -40,7 +40,7 @@ OLDEST_UV = (0, 7)  # that knows what the projects' files ask of it
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PATIENCE_S = 120  # a first start on a slow machine
 
-SECRETS = ("POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN")  # NAME_FILE names a file that holds it
+SECRETS = ("POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN", "PROXY_SECRET")  # NAME_FILE names a file that holds it
 
 _ASSIGNMENT = re.compile(r"""\s*(?:export\s+)?(\w+)\s*=\s*(?:'([^']*)'|"([^"]*)"|(.*?))\s*(?:(?<=\s)\#.*)?$""")
 

@@ -39,7 +39,7 @@ if ! said=$(psql -Xqc "" 2>&1); then
             echo "$said"
             echo "The database is there, but does not let us in ($where)."
             echo "Its data were made with another POSTGRES_USER, POSTGRES_PASSWORD or POSTGRES_DB than the ones set now."
-            echo "Put the old ones back into .env; README, Troubleshooting, says how to change them. Nothing was changed."
+            echo "Put the old ones back into .env; docs/operations.md, Troubleshooting, says how to change them. Nothing was changed."
             exit 1
             ;;
         *)

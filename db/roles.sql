@@ -31,6 +31,12 @@ SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'app_user') AS role_exists,
     REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
     GRANT CONNECT ON DATABASE :"DBNAME" TO :"app_user";
     GRANT USAGE ON SCHEMA public TO :"app_user";
-    GRANT SELECT, INSERT, UPDATE, DELETE ON submissions, models, promotions, predictions TO :"app_user";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON submissions, models, promotions, predictions, races, race_readings, rate_limits,
+        rate_limit_salts TO :"app_user";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON retrainings, procrastinate_jobs, procrastinate_events,
+        procrastinate_periodic_defers, procrastinate_workers TO :"app_user";
+    -- which bigserial counts with; identity columns need no right
+    GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq, procrastinate_periodic_defers_id_seq
+        TO :"app_user";
     GRANT SELECT ON schema_migrations, prediction_accuracy, digit_statistics TO :"app_user";
 \endif

@@ -105,6 +105,17 @@ def test_backup_of_an_older_release_is_brought_up_to_date(database: Database, ve
     assert definitions(database, name) == definitions(database, "digits")
 
 
+def test_backup_holds_no_trace_of_clients(database: Database):
+    source, name = new(database), new(database)
+    with database.connect(dbname=source) as connection:
+        connection.execute("INSERT INTO rate_limit_salts VALUES ('2026-01-01', decode(repeat('07', 32), 'hex'))")
+        connection.execute("INSERT INTO rate_limits VALUES (decode(repeat('07', 16), 'hex'), now())")
+    assert backup(database, name, "restore", given=dump(database, source)).returncode == 0
+    with database.connect(dbname=name) as connection:
+        for table in ("rate_limits", "rate_limit_salts"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
 def test_backup_of_a_newer_release_is_refused(database: Database):
     name = new(database)
     with database.connect(dbname=name) as connection:

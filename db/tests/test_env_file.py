@@ -10,7 +10,7 @@ import local
 import pytest
 from conftest import ROOT
 
-SECRETS = ["POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN"]
+SECRETS = ["POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN", "PROXY_SECRET"]
 
 
 @pytest.fixture
@@ -78,7 +78,8 @@ def test_one_of_an_older_release_gets_what_it_lacks_and_keeps_the_rest(folder: P
     env_file.main("up")
     text = (folder / ".env").read_text()
     assert text.startswith(old + "\n")
-    assert len(local.read_env(folder / ".env")["DB_PASSWORD"]) >= 32
+    for added in ("DB_PASSWORD", "PROXY_SECRET"):
+        assert len(local.read_env(folder / ".env")[added]) >= 32
     assert mode(folder / ".env") == 0o600
 
 

@@ -21,7 +21,7 @@ SUBMISSION = {
 def connection(database: Database):
     with database.connect() as connection:
         yield connection
-        connection.execute("TRUNCATE submissions, models, promotions, predictions")
+        connection.execute("TRUNCATE submissions, models, promotions, predictions, races, race_readings")
 
 
 def insert(connection: psycopg.Connection, **other):
@@ -133,3 +133,23 @@ def test_prediction_that_cannot_be_is_refused(connection, wrong: dict):
     insert_into(connection, "predictions", PREDICTION)
     with pytest.raises(psycopg.errors.IntegrityError):
         insert_into(connection, "predictions", PREDICTION | wrong)
+
+
+RACE = {"challenger": "cnn-1", "champion": "cnn-0"}
+
+
+@pytest.mark.parametrize("wrong", [{"challenger": "unknown"}, {"champion": "cnn-1"}, {"won": -1}, {"outcome": "won"},
+                                   {"outcome": "drawn", "ended_at": "2026-01-01"}])  # fmt: skip
+def test_race_that_cannot_be_is_refused(connection, wrong: dict):
+    insert_into(connection, "models", MODEL)
+    with pytest.raises(psycopg.errors.IntegrityError):
+        insert_into(connection, "races", RACE | wrong)
+
+
+def test_one_race_at_a_time(connection):
+    insert_into(connection, "models", MODEL)
+    for _ in range(2):
+        insert_into(connection, "races", RACE | {"outcome": "lost", "ended_at": "2026-01-01"})
+    insert_into(connection, "races", RACE)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        insert_into(connection, "races", RACE)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from itertools import count
 from pathlib import Path
 
@@ -94,7 +95,13 @@ def make_unversioned(database: Database, name: str) -> list[tuple]:
 def test_versions_of_schema_migrations_and_code_agree():
     assert [int(file.name[:4]) for file in MIGRATIONS] == list(range(1, NEWEST + 1))
     assert f"VALUES ({NEWEST}, '{MIGRATIONS[-1].stem[5:]}')" in (ROOT / "db/init.sql").read_text()
-    assert re.search(rf"^SCHEMA_VERSION = {NEWEST}\b", (ROOT / "backend/app/store.py").read_text(), re.MULTILINE)
+    assert re.search(rf"^SCHEMA_VERSION = {NEWEST}\b", (ROOT / "backend/app/store/health.py").read_text(), re.MULTILINE)
+
+
+def test_tables_of_the_queue_are_those_that_procrastinate_expects():
+    """Where this fails, procrastinate has been updated: its sql/migrations say what the next migration has to do."""
+    theirs = (resources.files("procrastinate") / "sql/schema.sql").read_text().strip()
+    assert theirs in next(ROOT.glob("db/migrations/*_retrainings.sql")).read_text()
 
 
 @pytest.mark.parametrize("old", range(1, NEWEST + 1))

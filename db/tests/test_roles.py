@@ -23,6 +23,18 @@ def test_it_reads_and_writes_rows(app):
     assert app.execute("SELECT max(version) FROM schema_migrations").fetchone()[0] >= 1
 
 
+def test_it_can_ask_for_a_retraining_and_be_its_trainer(app):
+    app.execute("SELECT procrastinate_register_worker_v1()")
+    job = """SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
+        ROW('q', 't', 0, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1]))"""
+    number = app.execute(job).fetchone()[0]
+    app.execute("INSERT INTO retrainings (job, approved) VALUES (%s, 1)", [number])
+    worker = app.execute("SELECT id FROM procrastinate_workers").fetchone()[0]
+    app.execute("SELECT procrastinate_fetch_job_v2(ARRAY['q']::varchar[], %s)", [worker])
+    app.execute("SELECT procrastinate_finish_job_v1(%s, 'succeeded', true)", [number])
+    assert app.execute("SELECT count(*) FROM retrainings").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -37,6 +49,8 @@ def test_it_reads_and_writes_rows(app):
         "DROP TABLE predictions",
         "DROP VIEW digit_statistics",
         "TRUNCATE predictions",
+        "TRUNCATE procrastinate_jobs CASCADE",
+        "DROP FUNCTION procrastinate_register_worker_v1",
         "INSERT INTO schema_migrations (version, name) VALUES (1000, 'mine')",
         "COPY submissions TO PROGRAM 'cat'",
         "COPY predictions FROM PROGRAM 'true'",

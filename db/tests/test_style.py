@@ -5,11 +5,11 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run", "db/migrate.sh", "db/backup.sh", "db/pgadmin.sh"]
+SCRIPTS = ["up.sh", "upforce.sh", "test.sh", ".ci/run", ".ci/pin", "db/migrate.sh", "db/backup.sh", "db/pgadmin.sh"]
 
 
-def check(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def check(*command: str, folder: str = ".") -> None:
+    done = subprocess.run(command, cwd=ROOT / folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
 
 
@@ -27,3 +27,7 @@ def test_scripts_are_clean_to_shellcheck():
 @pytest.mark.parametrize("how", [["check"], ["format", "--check"]], ids=" ".join)
 def test_python_is_clean_to_ruff(how: list[str], folder: list[str]):
     check("ruff", *how, *folder)
+
+
+def test_types_are_clean_to_mypy():
+    check("mypy", folder="backend")  # which checks what pyproject.toml says there

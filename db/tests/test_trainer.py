@@ -16,14 +16,17 @@ from conftest import ROOT, Checkout
 from test_compose import compose, docker_answers, project  # noqa: F401 (a fixture)
 
 PATIENCE_S = 300
+RETRAIN = ["python", "retrain.py"]
 SMALL = [
     "--architecture",
     "lenet",
     "--epochs",
     "500",
+    "--real",
+    "0",
     "--strokes",
     "100",
-    "--others",
+    "--non-digits",
     "20",
     "--held-out",
     "100",
@@ -83,7 +86,7 @@ def test_without_mnist_and_without_the_internet_it_says_so(stack: Checkout):
 
 
 def test_with_nothing_approved_it_says_so(stack: Checkout, mnist: Path):
-    status, said = train(stack, MNIST_DIR=mnist)
+    status, said = train(stack, *RETRAIN, MNIST_DIR=mnist)
     assert status == 1
     assert "There is no sketch to learn from" in said
 
@@ -105,7 +108,7 @@ def test_mnist_is_found_in_the_host_s_folder(stack: Checkout, mnist: Path, relat
 
 
 def test_a_folder_of_somebody_else_is_named(stack: Checkout, mnist: Path):
-    status, said = train(stack, MNIST_DIR=mnist, TRAIN_USER="4321:4321")
+    status, said = train(stack, *RETRAIN, MNIST_DIR=mnist, TRAIN_USER="4321:4321")
     assert status == 1
     assert "models/candidate: Permission denied (this runs as user 4321, group 4321)" in said
 
@@ -116,7 +119,7 @@ def test_a_folder_of_somebody_else_is_named(stack: Checkout, mnist: Path):
      ("POSTGRES_DB", "template1", "is not set up for this version")],
 )  # fmt: skip
 def test_a_database_that_cannot_be_used_is_said_to_be_so(stack: Checkout, setting: str, value: str, reason: str):
-    status, said = train(stack, options=("--no-deps", f"--env={setting}={value}"))
+    status, said = train(stack, *RETRAIN, options=("--no-deps", f"--env={setting}={value}"))
     assert status == 1
     assert reason in said.splitlines()[-1]
 
