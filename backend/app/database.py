@@ -1,4 +1,4 @@
-"""The connection pool, and what is said of a database that does not do what it should."""
+"""The connection pool, and how errors of the database are reported."""
 
 import asyncio
 import logging
@@ -14,36 +14,42 @@ from fastapi import Depends, Request
 from prometheus_client import Counter
 from psycopg_pool import AsyncConnectionPool
 
-from app.config import Settings
+from app.config import Settings, get_settings
 from app.errors import DatabaseUnavailable
 
 AGAIN_AFTER_S = 600
-STATEMENT_S = 5  # that a statement may take; the server ends it then
+STATEMENT_S = 5  # after which the server cancels a statement
+OPTIONS = f"-c statement_timeout={STATEMENT_S}s"
 SNAPSHOT_STATEMENT_S = 60
-GRACE_S = 1  # after which the server is taken to be frozen
+# limits on a statement, and on the client between two: an export must not hang for ever, nor hold up vacuum
+SNAPSHOT_OPTIONS = f"-c statement_timeout={SNAPSHOT_STATEMENT_S}s -c idle_in_transaction_session_timeout=60s"
+GRACE_S = 1  # after which the server counts as frozen
 LOOK_AGAIN_S = 0.1
-CHECK_S = 1  # for a connection of the pool to show that it still works
+CHECK_S = 1  # that checking a connection of the pool may take
 CONNECT_S = 2
+CONNECTIONS = 8  # of all workers together; Postgres accepts 100 by default
+MIN_CONNECTIONS = 3  # of each worker: three backends with 8 workers have 72
 
 ERRORS = Counter("database_errors", "Times that the database could not be used", ["kind"])
 
 
 class Trouble(NamedTuple):
-    """What is wrong with the database: a label for Prometheus, and words for clients."""
+    """What is wrong with the database: a label for Prometheus, and a sentence for clients."""
 
     kind: str
     words: str
 
 
-AWAY = Trouble("away", DatabaseUnavailable.__doc__)
+AWAY = Trouble("away", DatabaseUnavailable().detail)
 BUSY = Trouble("busy", "The database is too busy to answer; predictions still work. Try again in a moment.")
 DISK_FULL = Trouble("disk_full", "The database's disk is full: nothing can be stored. Predictions still work.")
 READ_ONLY = Trouble("read_only", "The database is read-only: nothing can be stored. Predictions still work.")
 NOT_SET_UP = Trouble("not_set_up", "The database is not set up: db/migrate.sh has to run on it.")
 NOT_ALLOWED = Trouble("not_allowed", "The database's role may not do this: db/migrate.sh has to run on it.")
 
-# by SQLSTATE, or by the class that its first two characters are
+# by SQLSTATE, or by its first two characters, its class
 TROUBLES = {
+    "0A000": READ_ONLY,  # on a standby, from the unlogged tables of rate limits
     "25006": READ_ONLY,
     "25P03": BUSY,  # idle in a transaction for too long
     "40": BUSY,  # a deadlock
@@ -52,17 +58,17 @@ TROUBLES = {
     "42703": NOT_SET_UP,  # no such column
     "53": BUSY,  # out of memory, or of connections
     "53100": DISK_FULL,
-    "55P03": BUSY,  # a lock that is not to be waited for
+    "55P03": BUSY,  # a lock with NOWAIT, or lock_timeout
     "57014": BUSY,  # statement_timeout
 }
 
 
 for trouble in (AWAY, *TROUBLES.values()):
-    ERRORS.labels(trouble.kind)  # at 0 from the start: Prometheus sees no increase in a series that just appeared
+    ERRORS.labels(trouble.kind)  # start at 0: Prometheus sees no increase in a new series
 
 
-class Seldom(logging.Filter):
-    """The same warning once in ten minutes: background tasks ask an absent database every few seconds."""
+class NoRepeats(logging.Filter):
+    """Drops a message that was logged within the last ten minutes: the pool retries every few seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,11 +80,11 @@ class Seldom(logging.Filter):
         return self._said.setdefault(message, now) == now
 
 
-SELDOM = Seldom()
+NO_REPEATS = NoRepeats()
 
 
 class LimitedConnection(psycopg.AsyncConnection):
-    """Hangs up on a server that does not answer. Its own statement_timeout stands still while it is frozen."""
+    """Closes the connection to a server that does not answer: while it is frozen, so is its statement_timeout."""
 
     patience_s: float = STATEMENT_S + GRACE_S
 
@@ -91,44 +97,44 @@ class LimitedConnection(psycopg.AsyncConnection):
             self._limit.cancel()
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The answer may have come while something else held up this process."""
+        """Waits a little longer: the answer may have arrived while this process was busy."""
         self._limit = loop.call_later(LOOK_AGAIN_S, self._hang_up)
 
     def _hang_up(self) -> None:
-        """To whoever waits for the server it then looks as if the server had gone: an OperationalError.
+        """Makes the waiting call raise OperationalError, as if the server had closed the connection.
 
-        By asyncio.timeout it would take ten seconds more, in which psycopg asks the server to cancel the statement.
+        asyncio.timeout would take ten seconds longer, during which psycopg asks the server to cancel the statement.
         """
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)
 
 
 class DatabasePool(AsyncConnectionPool[LimitedConnection]):
-    """A pool that remembers whether the disk was full when something was last written."""
+    """A pool that remembers whether the last write found the disk full."""
 
     disk_is_full = False
 
 
 def create_pool(settings: Settings) -> DatabasePool:
-    """A pool that is still closed. Its limits are short: whoever waits for an absent database waits in vain."""
-    logging.getLogger("psycopg.pool").addFilter(SELDOM)
+    """A pool that is not opened yet. Its timeouts are short, so that requests fail fast without a database."""
+    logging.getLogger("psycopg.pool").addFilter(NO_REPEATS)
     pool = DatabasePool(
         settings.conninfo,
         connection_class=LimitedConnection,
         open=False,
         min_size=1,
-        max_size=8,
+        max_size=max(CONNECTIONS // settings.worker_count, MIN_CONNECTIONS),
         timeout=1.5,  # seconds that a request waits for a connection
         max_waiting=64,
-        reconnect_timeout=3,  # then the next request tries anew, so that a database that comes back is soon seen
-        check=lambda connection: _check(connection, pool),  # a restarted database leaves dead connections behind
-        kwargs={
-            "connect_timeout": CONNECT_S,
-            "options": f"-c statement_timeout={STATEMENT_S}s",
-            "application_name": "digit-recogniser",
-        },
+        reconnect_timeout=3,  # then the next request tries again, so that a database that is back is noticed soon
+        check=lambda connection: _check(connection, pool),  # a restart of the database leaves dead connections
+        kwargs=_parameters(OPTIONS),
     )
     return pool
+
+
+def _parameters(options: str) -> dict[str, Any]:
+    return {"connect_timeout": CONNECT_S, "options": options, "application_name": "digit-recogniser"}
 
 
 async def _check(connection: LimitedConnection, pool: DatabasePool) -> None:
@@ -136,7 +142,7 @@ async def _check(connection: LimitedConnection, pool: DatabasePool) -> None:
     try:
         await AsyncConnectionPool.check_connection(connection)
     except psycopg.Error:
-        await pool.drain()  # the others are as dead: each would cost the request another second
+        await pool.drain()  # the others are dead too, and each would cost the request another second
         raise
     finally:
         connection.patience_s = LimitedConnection.patience_s
@@ -144,7 +150,7 @@ async def _check(connection: LimitedConnection, pool: DatabasePool) -> None:
 
 @asynccontextmanager
 async def connect(pool: DatabasePool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """A connection in a transaction, which is committed at the end. Raises DatabaseUnavailable."""
+    """A connection in a transaction that is committed at the end. Raises DatabaseUnavailable."""
     with _translated(pool):
         async with pool.connection() as connection:
             yield connection
@@ -156,7 +162,7 @@ def _translated(pool: DatabasePool) -> Iterator[None]:
         yield
     except psycopg.Error as e:
         trouble = _trouble(e)
-        if trouble is None:  # a bug of ours
+        if trouble is None:  # a bug
             raise
         pool.disk_is_full |= trouble is DISK_FULL
         ERRORS.labels(trouble.kind).inc()
@@ -164,14 +170,15 @@ def _translated(pool: DatabasePool) -> Iterator[None]:
 
 
 def _trouble(error: psycopg.Error) -> Trouble | None:
-    """What is wrong with the database; None where it is in order."""
+    """What is wrong with the database; None if nothing is."""
     state = error.sqlstate or ""
-    absent = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)  # also what the pool raises
+    absent = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)  # also those of the pool
     return TROUBLES.get(state) or TROUBLES.get(state[:2]) or (AWAY if absent else None)
 
 
 async def _pool(request: Request) -> DatabasePool:
-    return request.app.state.pool
+    pool: DatabasePool = request.app.state.pool
+    return pool
 
 
 Pool = Annotated[DatabasePool, Depends(_pool)]
@@ -182,23 +189,19 @@ async def _connection(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection]:
         yield connection
 
 
-# scope: committed before the response is sent, so that a 201 is not said of what then fails
+# scope: committed before the response is sent, so that a 201 is not followed by a failed commit
 Connection = Annotated[psycopg.AsyncConnection, Depends(_connection, scope="function")]
-
-
-# of one statement, and of the client between two: an export must not be held up for ever, nor hold up vacuum
-SNAPSHOT_OPTIONS = f"-c statement_timeout={SNAPSHOT_STATEMENT_S}s -c idle_in_transaction_session_timeout=60s"
 
 
 async def _snapshot(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection]:
     with _translated(pool):
-        options = pool.kwargs | {"options": SNAPSHOT_OPTIONS}
-        async with await LimitedConnection.connect(pool.conninfo, **options) as connection:
+        conninfo = get_settings().conninfo
+        async with await LimitedConnection.connect(conninfo, **_parameters(SNAPSHOT_OPTIONS)) as connection:
             connection.patience_s = SNAPSHOT_STATEMENT_S + GRACE_S
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
             yield connection
 
 
-# reads one state of the database for as long as the response takes; beside the pool, of which it would take a part
+# a consistent snapshot for as long as the response takes; not from the pool, where it would block other requests
 Snapshot = Annotated[psycopg.AsyncConnection, Depends(_snapshot, scope="request")]

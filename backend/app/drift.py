@@ -1,15 +1,15 @@
-"""Whether the model that serves is still as sure of finished sketches as it was at first. Pure functions."""
+"""Whether the serving model is still as confident as at first. Pure functions."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from app.schemas import Drift
+from app.schemas.statistics import Drift
 
-REFERENCE = 500  # the first sketches that a model read, which later ones are compared with
-LATEST = 500  # of those after them, the latest ones
-# The thresholds in use since credit scoring (Siddiqi, see psi). With 500 on either side luck alone exceeds 0.087, the
-# 99% quantile of chi-square / 250, one time in 100; with fewer sketches it would often exceed 0.1.
+REFERENCE = 500  # a model's first predictions, with which the latest are compared
+LATEST = 500  # predictions; none of them among the first
+# The usual thresholds (Siddiqi, see psi). With 500 predictions on either side, chance alone exceeds 0.087 one time in
+# 100 (the 99% quantile of chi-square / 250); with fewer it would often exceed 0.1.
 # B. Yurdakul, J. Naranjo, Statistical properties of the population stability index, 2020.
 SOME, MUCH = 0.1, 0.25
 
@@ -19,8 +19,8 @@ CHANGE = "the model is {} than at first. People may draw differently now, or som
 def psi(reference: Sequence[int], latest: Sequence[int]) -> float:
     """Population stability index of two histograms of counts: Σ (q − p) ln(q / p), 0 where their shares are the same.
 
-    N. Siddiqi, Credit Risk Scorecards, 2006. An empty bin counts as half a sketch: the logarithm needs something,
-    and with a smaller floor a single sketch in a rare bin would look like a change.
+    N. Siddiqi, Credit Risk Scorecards, 2006. An empty bin counts as half a prediction: the logarithm of 0 is undefined,
+    and with a smaller floor a single prediction in a rare bin would look like a change.
     """
     p = np.maximum(reference, 0.5) / np.sum(reference)
     q = np.maximum(latest, 0.5) / np.sum(latest)
@@ -28,7 +28,7 @@ def psi(reference: Sequence[int], latest: Sequence[int]) -> float:
 
 
 def compare(reference: Sequence[int], latest: Sequence[int]) -> Drift:
-    """What two histograms of confidence, ten bins each, say. Too few sketches say that there are too few."""
+    """Compares two histograms of confidence, ten bins each. `psi` is None while there are too few predictions."""
     first, then = sum(reference), sum(latest)
     if first < REFERENCE or then < LATEST:
         return Drift(psi=None, sentence=_too_early(first, then), answers=then, reference=first)

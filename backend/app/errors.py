@@ -1,15 +1,16 @@
-"""Everything that a client can do wrong, or that can be away, in one place."""
+"""All errors that clients see: what they did wrong, and what is unavailable. The docstring is the message."""
 
-from typing import ClassVar
-
-from app.schemas import Problem
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 class AppError(Exception):
     """Something went wrong."""
 
     status: ClassVar[int] = 500
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail or type(self).__doc__)
@@ -17,6 +18,12 @@ class AppError(Exception):
     @property
     def detail(self) -> str:
         return str(self)
+
+
+class BadRequest(AppError):
+    """The request is malformed, such as a form that is cut off or holds too much."""
+
+    status = 400
 
 
 class MalformedImage(AppError):
@@ -35,7 +42,7 @@ class TokenMissing(AppError):
     """This call needs the admin token: `Authorization: Bearer …`."""
 
     status = 401
-    headers: ClassVar = {"WWW-Authenticate": "Bearer"}
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class WrongToken(AppError):
@@ -46,6 +53,12 @@ class WrongToken(AppError):
 
 class AdminDisabled(AppError):
     """No ADMIN_TOKEN is set on this server: calls that need it are refused."""
+
+    status = 403
+
+
+class ForeignOrigin(AppError):
+    """A page of another site may not do this here."""
 
     status = 403
 
@@ -80,6 +93,36 @@ class GateNotPassed(AppError):
     status = 409
 
 
+class RetrainingNotFound(AppError):
+    """There is no retraining with this id."""
+
+    status = 404
+
+
+class AlreadyRetraining(AppError):
+    """A retraining waits or runs already: cancel it, or wait until it has ended."""
+
+    status = 409
+
+
+class NothingToLearn(AppError):
+    """No sketch is approved, so there is nothing to learn from."""
+
+    status = 409
+
+
+class RetrainingEnded(AppError):
+    """This retraining has ended: there is nothing to cancel."""
+
+    status = 409
+
+
+class BodyTooSlow(AppError):
+    """The request did not arrive in time."""
+
+    status = 408
+
+
 class BodyTooLarge(AppError):
     """The request is larger than 10 MB."""
 
@@ -98,6 +141,12 @@ class NotAnImage(AppError):
     status = 415
 
 
+class MisdirectedRequest(AppError):
+    """This server does not answer to the name it was called by. Whoever runs it can add the name to ALLOWED_HOSTS."""
+
+    status = 421
+
+
 class BlankImage(AppError):
     """There is no ink on the image."""
 
@@ -106,6 +155,12 @@ class BlankImage(AppError):
 
 class InvalidRequest(AppError):
     """A field, a filter or an id is not one that this call takes."""
+
+    status = 422
+
+
+class PictureTooComplex(AppError):
+    """The picture takes too long to decode, or too much memory. Save it as an ordinary PNG or JPEG and send that."""
 
     status = 422
 
@@ -134,19 +189,49 @@ class BadArchive(AppError):
     status = 422
 
 
+class TooManyRequests(AppError):
+    """Too many at once from your network. Try again in a moment."""
+
+    status = 429
+
+    def __init__(self, seconds: float, what: str = "at once from your network") -> None:
+        """`seconds`: until the next request is accepted."""
+        wait = max(math.ceil(seconds), 1)
+        super().__init__(f"Too many {what}. Try again in {wait} second{'s' * (wait > 1)}.")
+        self.headers = {"Retry-After": str(wait)}
+
+
+class StorageFull(AppError):
+    """This server stores no more sketches: it has as many as it may. Predictions still work."""
+
+    status = 507
+    headers = MappingProxyType({"Retry-After": "60"})
+
+
+class Busy(AppError):
+    """The server has more large pictures to read than it can at the moment. Try again in a few seconds."""
+
+    status = 503
+    headers = MappingProxyType({"Retry-After": "3"})
+
+
 class DatabaseUnavailable(AppError):
     """The database is away; predictions still work. Try again in a moment."""
 
     status = 503
 
 
-def responses(*errors: type[AppError]) -> dict[int | str, dict]:
-    """What /docs says of these errors, by status."""
-    described: dict[int | str, dict] = {}
+def responses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """A route's `responses`: what /docs shows for these errors."""
+    from app.schemas.problems import Problem  # not at the top: pydantic would double the start time of app.forks
+
+    described: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         entry = described.setdefault(error.status, {"model": Problem, "description": [], "examples": {}})
         entry["description"].append(f"{error.__name__}: {error.__doc__}")
         entry["examples"][error.__name__] = {"value": {"error": error.__name__, "detail": error.__doc__}}
+        if error is TooManyRequests:
+            entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
     for entry in described.values():
         entry["description"] = " ".join(entry["description"])
         entry["content"] = {"application/json": {"examples": entry.pop("examples")}}

@@ -3,51 +3,59 @@
 MNIST's own preparation (LeCun et al., "Gradient-based learning applied to document recognition", 1998): the
 digit fitted into 20×20 with its aspect ratio kept, anti-aliased, placed in 28×28 by its centre of mass.
 
-    read      bytes → sketch     any picture file → greyscale, at most 280×280; what the database keeps
+    read      bytes → sketch     any picture file → greyscale, at most 280×280; what the database stores
     prepare   sketch → 28×28     white ink on black; what the model sees
 
-`read` leaves a greyscale picture of at most 280×280 as it is, so a stored sketch read again gives the same answer.
+`read` leaves a greyscale drawing of at most 280×280 as it is, so a stored sketch read again gives the same answer.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from app.errors import ImageTooLarge, MalformedImage, NotAnImage
-from app.ink import find_ink
-from app.sheet import find_sheet
+from app import photo, screening
+from app.errors import AppError, ImageTooLarge, MalformedImage, NotAnImage, PictureTooComplex
+from app.ink import find_ink, is_drawn
+from app.screening import MAX_PIXELS
 
 SIDE = 28  # of what the model sees
 BOX = 20  # the digit's longer side in it
-KEPT_SIDE = 280  # the longer side of a kept sketch, at most
+KEPT_SIDE = 280  # the longer side of a stored sketch, at most
 WORK_SIDE = 4 * KEPT_SIDE  # large pictures are searched for ink at this size
-MAX_PIXELS = 40_000_000
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # the JPEG plug-in reads the MPO of phones as well
-MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")  # a file that starts so and is not understood is damaged
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")  # a file that starts so but cannot be read is damaged
 
-# a picture's size is checked here, before it is decoded
+# open_picture checks the size before a picture is decoded
 Image.MAX_IMAGE_PIXELS = None
 
 
 def read(data: bytes) -> np.ndarray:
     """A picture file as a greyscale sketch, (h, w) uint8, at most 280×280.
 
-    Raises NotAnImage, MalformedImage, ImageTooLarge; BlankImage where a large picture has no ink to crop to.
+    Raises NotAnImage, MalformedImage, ImageTooLarge, PictureTooComplex; BlankImage where a photo or a large picture has
+    no ink.
     """
     return to_sketch(open_picture(data))
 
 
+def read_drawing(data: bytes) -> np.ndarray | None:
+    """As `read`; None if it is a photo, in which finding the digit takes longer."""
+    work = _at_work_size(open_picture(data))
+    return _crop(work) if is_drawn(work) else None
+
+
 def open_picture(data: bytes) -> Image.Image:
-    """The picture, its header read, its pixels not yet decoded. Raises NotAnImage, MalformedImage, ImageTooLarge."""
-    try:
+    """The picture, its header read, its pixels not yet decoded. Raises NotAnImage, MalformedImage, ImageTooLarge,
+    PictureTooComplex.
+    """
+    screening.check(data)
+    with _translated(MalformedImage if data.startswith(MAGIC) else NotAnImage):
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as e:
-        raise (MalformedImage if data.startswith(MAGIC) else NotAnImage) from e
-    except Exception as e:  # decoders raise what they like on damaged files
-        raise MalformedImage from e
     if picture.width * picture.height > MAX_PIXELS:
         raise ImageTooLarge
     return picture
@@ -58,26 +66,40 @@ def from_array(array: np.ndarray) -> Image.Image:
     float from 0 to 1. Raises ValueError for what is none of these.
     """
     if array.ndim == 3 and array.shape[2] > 4 >= array.shape[0]:
-        array = array.transpose(1, 2, 0)  # as tensors have it
+        array = array.transpose(1, 2, 0)  # tensors have the channels first
     if array.ndim not in (2, 3) or not array.size or (array.ndim == 3 and array.shape[2] > 4):
         raise ValueError(f"a picture is (h, w), (h, w, channels) or (channels, h, w), not {array.shape}")
     if array.dtype != np.uint8:
         values = array.astype(np.float32)
-        if not (values.min() >= 0 and values.max() <= 1):  # also where one is not a number
+        if not (values.min() >= 0 and values.max() <= 1):  # false also for NaN
             raise ValueError("a picture that is not uint8 has values from 0 to 1")
         array = np.round(values * 255).astype(np.uint8)
     return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
 def to_sketch(picture: Image.Image) -> np.ndarray:
-    """As `read`, of an opened picture; of a large one, the part that holds ink. Raises MalformedImage, BlankImage."""
-    grey = _to_grey(_decode(picture))
-    if max(grey.shape) <= KEPT_SIDE:
-        return grey
-    work = _shrink(grey, WORK_SIDE)
-    overview = _shrink(work, KEPT_SIDE)
-    scale = max(work.shape) / max(overview.shape)
-    work = work[tuple(slice(int(part.start * scale), int(part.stop * scale)) for part in find_sheet(overview))]
+    """As `read`, for an opened picture: all of it, or the part with ink if it is large.
+
+    Raises MalformedImage, BlankImage.
+    """
+    work = _at_work_size(picture)
+    return _crop(work if is_drawn(work) else photo.whiten(work))
+
+
+def _at_work_size(picture: Image.Image) -> np.ndarray:
+    """(h, w) uint8."""
+    with _translated():
+        return _shrink(_to_grey(_decode(picture)), WORK_SIDE)
+
+
+def _crop(work: np.ndarray) -> np.ndarray:
+    """A drawing as a sketch: the part that holds ink, unless all of it is small enough. Raises BlankImage.
+
+    A small copy tells where the ink is (1% of the time that a large picture takes). `prepare` finds it again in the
+    part that is kept: a sketch that is read again from the database must give the same answer.
+    """
+    if max(work.shape) <= KEPT_SIDE:
+        return work
     overview = _shrink(work, KEPT_SIDE)
     ink = find_ink(overview)
     scale = max(work.shape) / max(overview.shape)
@@ -105,20 +127,30 @@ def to_png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
-def _decode(picture: Image.Image) -> Image.Image:
-    """The first frame, upright; of a very large picture a fraction of its resolution, which is all that is needed."""
+@contextmanager
+def _translated(unidentified: type[AppError] = MalformedImage) -> Iterator[None]:
+    """Translates errors of the decoders, which raise many kinds on damaged files, also when only opening them."""
     try:
-        picture.draft(None, (WORK_SIDE, WORK_SIDE))
-        picture.load()
-        if (factor := max(picture.size) // WORK_SIDE) > 1:  # everything after it takes less memory
-            if picture.mode == "P":
-                picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-            if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
-                picture = picture.reduce((min(factor, picture.width), min(factor, picture.height)))
-        ImageOps.exif_transpose(picture, in_place=True)
-        return picture
-    except Exception as e:  # as above
+        yield
+    except UnidentifiedImageError as e:
+        raise unidentified from e
+    except MemoryError as e:
+        raise PictureTooComplex from e
+    except Exception as e:
         raise MalformedImage from e
+
+
+def _decode(picture: Image.Image) -> Image.Image:
+    """The first frame, upright; a very large picture at a fraction of its resolution, which is enough."""
+    picture.draft(None, (WORK_SIDE, WORK_SIDE))
+    picture.load()
+    if (factor := max(picture.size) // WORK_SIDE) > 1:  # so that everything after it takes less memory
+        if picture.mode == "P":
+            picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+        if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+            picture = picture.reduce((min(factor, picture.width), min(factor, picture.height)))
+    ImageOps.exif_transpose(picture, in_place=True)
+    return picture
 
 
 def _to_grey(image: Image.Image) -> np.ndarray:
@@ -128,34 +160,48 @@ def _to_grey(image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):  # 16 bits and more
         deep = np.asarray(image).astype(np.float32)
         deep -= deep.min()
-        return (deep * (255 / max(deep.max(), 1024))).astype(np.uint8)
+        grey: np.ndarray = deep * (255 / max(deep.max(), 1024))
+        return grey.astype(np.uint8)
     if image.has_transparency_data:
-        return _fill_transparency(np.asarray(image.convert("RGBA")))
+        return _fill_transparency(*cv2.split(_in_mode(image, "RGBA")))
     if image.mode in ("1", "P", "LA"):
         return np.asarray(image.convert("RGB").convert("L") if image.mode == "P" else image.convert("L"))
-    return _strongest_channel(np.asarray(image.convert("RGB")))
+    return _strongest_channel(*cv2.split(_in_mode(image, "RGB")))
 
 
-def _strongest_channel(colour: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 → (h, w) uint8: luminance, unless ink of that colour hardly shows in it (yellow on white)."""
-    luminance = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
-    spread = cv2.meanStdDev(colour)[1].ravel()
-    if cv2.meanStdDev(luminance)[1].item() > spread.max() / 2:
+def _in_mode(image: Image.Image, mode: str) -> np.ndarray:
+    """(h, w, channels) uint8, without the copy that Pillow makes of a picture that already has this mode."""
+    return np.asarray(image if image.mode == mode else image.convert(mode))
+
+
+def _strongest_channel(*colours: np.ndarray) -> np.ndarray:
+    """Red, green and blue, (h, w) uint8 each → (h, w) uint8: luminance, unless ink of that colour hardly shows in it
+    (yellow on white).
+    """
+    red, green, blue = colours
+    if np.array_equal(red, green) and np.array_equal(red, blue):  # usual from a browser's canvas
+        return red
+    luminance = cv2.cvtColor(cv2.merge(colours), cv2.COLOR_RGB2GRAY)
+    spreads = [_spread(colour) for colour in colours]
+    if _spread(luminance) > max(spreads) / 2:
         return luminance
-    return np.ascontiguousarray(colour[..., spread.argmax()])
+    return colours[int(np.argmax(spreads))]
 
 
-def _fill_transparency(colour: np.ndarray) -> np.ndarray:
-    """(h, w, 4) uint8 → (h, w) uint8: what is visible, on white or black, whichever it stands out from."""
-    alpha = colour[..., 3]
-    grey = _strongest_channel(np.ascontiguousarray(colour[..., :3]))
-    if alpha.min() == 255:  # as a browser's canvas sends it
+def _spread(grey: np.ndarray) -> float:
+    return cv2.meanStdDev(grey)[1].item()
+
+
+def _fill_transparency(red: np.ndarray, green: np.ndarray, blue: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """(h, w) uint8 each → (h, w) uint8: the visible part on white or black, whichever contrasts more with it."""
+    grey = _strongest_channel(red, green, blue)
+    if alpha.min() == 255:
         return grey
     visible = alpha > 127
     if not visible.any():
         return np.zeros_like(alpha)
     level = int(np.median(grey[visible]))
-    # mostly visible: a sheet with transparent margins, which take its colour
+    # mostly visible: a sheet with transparent margins, which get its colour
     ground = level if visible.mean() > 0.5 else 0 if level > 127 else 255
     return cv2.convertScaleAbs(grey * (alpha / 255.0) + ground * (1 - alpha / 255.0))
 

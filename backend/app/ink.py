@@ -5,15 +5,22 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from app import photo
 from app.errors import BlankImage
+from app.sheet import find_sheet
 
 MIN_CONTRAST = 20  # grey levels between ink and paper; less is a blank sheet
-FLAT = 6  # grey levels that even paper may vary by, either way
+EVEN = 0.3  # of a drawing's pixels, at least, have the same grey
+LITTLE_INK = 0.7  # of its pixels with the same grey: the rest is ink, not a sheet
+SMALL = 100**2  # pixels; in smaller sketches many pixels are the edges of ink
+FLAT = 6  # grey levels by which even paper may vary, either way
 HAZE = 0.08  # of full ink; paler is compression noise
-TEXTURE = 0.3  # of full ink, on uneven paper; paler is its texture
-SOLID = 0.4  # of full ink; what is paler does not count for the digit's extent
-SPECK = 0.02  # of all ink; smaller blots are dirt
-EDGE = 0.3  # of a side; what touches the border along more than this is no digit where there is another
+SOLID = 0.4  # of full ink; paler pixels do not count for the digit's extent
+SPECK = 0.02  # of all ink; smaller pieces are dirt
+EDGE = 0.3  # of a side; a piece that touches more of the border is not the digit, if there is another
+
+# a sketch is too little work for several threads
+cv2.setNumThreads(0)
 
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
@@ -22,52 +29,103 @@ class Ink(NamedTuple):
     """The part of a sketch that holds its digit."""
 
     strength: np.ndarray  # (height, width) float32 from 0 (paper) to 1 (full ink), without a margin
-    top: int  # where it lies in the sketch, pixels
+    top: int  # its position in the sketch, pixels
     left: int
 
 
+def is_drawn(sketch: np.ndarray) -> bool:
+    """(h, w) uint8: whether its paper has a single grey, which the paper of a photo never has."""
+    return _is_drawn(sketch, _histogram(sketch), _commonest(_histogram(_border(sketch)))[1])
+
+
+def _is_drawn(sketch: np.ndarray, greys: np.ndarray, border_share: float) -> bool:
+    commonest = greys.max()
+    if commonest == sketch.size:
+        return True
+    # an overexposed sheet is all white too, but the table around it is not
+    if commonest < EVEN * sketch.size or border_share <= 0.5:
+        return False
+    if commonest >= LITTLE_INK * sketch.size:
+        return True
+    paper = int(greys.argmax())
+    ink = np.delete(greys, np.s_[max(0, paper - FLAT) : paper + FLAT + 1])
+    return sketch.size < SMALL or _commonest(ink)[1] > 0.5 or not _is_table(sketch, paper)
+
+
+def _is_table(sketch: np.ndarray, paper: int) -> bool:
+    """Whether the apparent paper is a table of a single grey with a sheet on it: a convex area with little writing."""
+    sheet = find_sheet(sketch)
+    if sheet.all():
+        return False
+    difference = np.abs(sketch[sheet > 0].astype(int) - paper)
+    return bool((difference > np.median(difference) / 2).mean() > 0.8)
+
+
 def find_ink(sketch: np.ndarray) -> Ink:
-    """The digit of a sketch, (h, w) uint8, dark on light or light on dark, specks left out. Raises BlankImage."""
-    paper, even = _paper(sketch)
-    lighter, darker = cv2.subtract(sketch, paper), cv2.subtract(paper, sketch)
+    """The digit of a sketch, (h, w) uint8, dark on light or light on dark, without specks. Raises BlankImage."""
+    greys, border = _histogram(sketch), _commonest(_histogram(_border(sketch)))
+    if not _is_drawn(sketch, greys, border[1]):
+        sketch = photo.whiten(sketch)
+        greys, border = _histogram(sketch), _commonest(_histogram(_border(sketch)))
+    paper = _paper(greys, *border)
     # ink differs from paper strongly in one direction; noise differs a little in both
-    difference = lighter if cv2.norm(lighter) > cv2.norm(darker) else darker
-    counts = _histogram(difference)
-    threshold = _otsu(counts)
-    full = _full_ink(counts, threshold)
-    if full < MIN_CONTRAST or (not even and full < 5 * _texture(counts, threshold)):
+    distance = np.arange(256) - paper
+    energy = greys * distance**2
+    is_lighter = energy[paper:].sum() > energy[:paper].sum()
+    counts = _shifted(greys, paper, is_lighter)
+    full = _full_ink(counts, _otsu(counts))
+    if full < MIN_CONTRAST:
         raise BlankImage
-    floor = HAZE if even else TEXTURE
-    strength_of = np.clip((np.arange(256) / (0.95 * full) - floor) / (1 - floor), 0, 1).astype(np.float32)
-    solid = (difference >= np.argmax(strength_of > SOLID)).view(np.uint8)
-    mask, top, left = _digit_mask(solid)
+    difference = np.maximum(distance if is_lighter else -distance, 0)
+    strength_of = np.clip((difference / (0.95 * full) - HAZE) / (1 - HAZE), 0, 1).astype(np.float32)
+    mask, top, left = _digit_mask(_solid(sketch, strength_of > SOLID))
     height, width = mask.shape
-    return Ink(cv2.LUT(difference[top : top + height, left : left + width], strength_of) * mask, top, left)
+    return Ink(cv2.LUT(sketch[top : top + height, left : left + width], strength_of) * mask, top, left)
 
 
-def _paper(sketch: np.ndarray) -> tuple[np.ndarray, bool]:
-    """((h, w) uint8, the sketch without its ink; whether the paper is one even grey)."""
-    counts = _histogram(sketch)
-    level, share = _commonest(counts)
-    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])
-    if share > 0.5:
-        border_level, border_share = _commonest(_histogram(border))
-        # bold ink may well cover more than paper does, but seldom the border too
-        bold = border_share > 0.7 and abs(border_level - level) > MIN_CONTRAST
-        return np.full_like(sketch, border_level if bold else level), True
-    # light falls unevenly: the median of a wide neighbourhood is paper, since strokes are narrower
-    small = cv2.resize(sketch, (64, 64), interpolation=cv2.INTER_AREA)
-    local = cv2.GaussianBlur(cv2.medianBlur(small, 31), (0, 0), 4)
-    return cv2.resize(local, sketch.shape[::-1], interpolation=cv2.INTER_LINEAR), False
+def _solid(sketch: np.ndarray, is_solid: np.ndarray) -> np.ndarray:
+    """(h, w) uint8, 1 where ink is solid. `is_solid`, (256,) bool by grey: true above or below some threshold."""
+    if is_solid[255]:
+        return cv2.threshold(sketch, int(is_solid.argmax()) - 1, 1, cv2.THRESH_BINARY)[1]
+    return cv2.threshold(sketch, int(is_solid.sum()) - 1, 1, cv2.THRESH_BINARY_INV)[1]
+
+
+def _paper(greys: np.ndarray, border_level: int, border_share: float) -> int:
+    """The grey of the paper."""
+    level, _ = _commonest(greys)
+    # bold ink may cover more than paper does, but rarely the border as well
+    return border_level if border_share > 0.7 and abs(border_level - level) > MIN_CONTRAST else level
+
+
+def _border(sketch: np.ndarray) -> np.ndarray:
+    """(1, n)"""
+    return np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])[None]
 
 
 def _histogram(grey: np.ndarray) -> np.ndarray:
-    """(256,) float64: pixels of each grey level."""
-    return cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(float)
+    """(256,) float64: pixels of each grey level.
+
+    Counting takes longest here, so it skips margins that have the grey of the corner.
+    """
+    corner = int(grey[0, 0])
+    left, top, width, height = cv2.boundingRect((grey != corner).view(np.uint8))
+    inside = grey[top : top + height, left : left + width]
+    counts = cv2.calcHist([inside], [0], None, [256], [0, 256]).ravel().astype(float) if width else np.zeros(256)
+    counts[corner] += grey.size - inside.size
+    return counts
+
+
+def _shifted(counts: np.ndarray, level: int, lighter: bool) -> np.ndarray:
+    """The histogram, (256,) float64, of how much lighter (or darker) than `level` the pixels are."""
+    shifted = np.zeros(256)
+    above, rest = (counts[level:], counts[:level]) if lighter else (counts[level::-1], counts[level + 1 :])
+    shifted[: len(above)] = above
+    shifted[0] += rest.sum()
+    return shifted
 
 
 def _commonest(counts: np.ndarray) -> tuple[int, float]:
-    """(the commonest grey level, the share of pixels that are about as grey)."""
+    """(the commonest grey level, the share of pixels with about that grey)."""
     around = np.convolve(counts, np.ones(2 * FLAT + 1), "same")
     best = int(around.argmax())
     low = max(0, best - FLAT)
@@ -83,37 +141,32 @@ def _otsu(counts: np.ndarray) -> int:
 
 
 def _full_ink(counts: np.ndarray, threshold: int) -> int:
-    """The strength of full ink: the 90th percentile of what is above the threshold; 0 where nothing is."""
+    """The strength of full ink: the 90th percentile of pixels above the threshold; 0 if there are none."""
     above = np.cumsum(counts[threshold + 1 :])
     return threshold + 1 + int(np.searchsorted(above, 0.9 * above[-1])) if len(above) and above[-1] else 0
-
-
-def _texture(counts: np.ndarray, threshold: int) -> float:
-    """How far ordinary paper strays, in grey levels: the root mean square of what is not above the threshold."""
-    paper = counts[: threshold + 1]
-    return float(np.sqrt((paper * np.arange(threshold + 1) ** 2).sum() / max(paper.sum(), 1)))
 
 
 def _digit_mask(solid: np.ndarray) -> tuple[np.ndarray, int, int]:
     """(h, w) uint8, 1 where ink is solid → (1 on and just around the digit, cut to its extent; top, left).
 
-    Left out: specks, and what runs along the border (a table's edge, a shadow) where there is something else.
+    Left out: specks, and pieces along the border (a table's edge, a shadow) if there are others.
     Raises BlankImage.
     """
     left, top, width, height = cv2.boundingRect(solid)
     if not width:
         raise BlankImage
     solid_part = solid[top : top + height, left : left + width]
-    count, label_of, stats, _ = cv2.connectedComponentsWithStats(solid_part, connectivity=8, ltype=cv2.CV_16U)
-    if count == 2:  # paper and one piece of ink, as most sketches are
+    if cv2.connectedComponents(solid_part, connectivity=8, ltype=cv2.CV_16U)[0] == 2:
+        # paper and one piece of ink, as in most sketches
         return cv2.dilate(solid_part, CROSS).astype(np.float32), top, left
+    count, label_of, stats, _ = cv2.connectedComponentsWithStats(solid_part, connectivity=8, ltype=cv2.CV_16U)
     area = stats[:, cv2.CC_STAT_AREA].astype(float)
     area[0] = 0  # the paper
     inside = area * ~_runs_along_border(label_of, count, solid.shape, top, left)
     if inside.max() > 0.001 * solid.size:
         area = inside
     keep = area > SPECK * area.sum()
-    if not keep.any():  # nothing but specks
+    if not keep.any():  # only specks
         raise BlankImage
     kept = keep[label_of].view(np.uint8)
     x, y, width, height = cv2.boundingRect(kept)
@@ -125,8 +178,12 @@ def _runs_along_border(label_of: np.ndarray, count: int, shape: tuple[int, ...],
     """(count,) bool: which components lie on more than EDGE of a side of the sketch."""
     height, width = label_of.shape
     along = np.zeros(count, bool)
-    sides = [(top == 0, label_of[0], shape[1]), (top + height == shape[0], label_of[-1], shape[1]),
-             (left == 0, label_of[:, 0], shape[0]), (left + width == shape[1], label_of[:, -1], shape[0])]  # fmt: skip
+    sides = [
+        (top == 0, label_of[0], shape[1]),
+        (top + height == shape[0], label_of[-1], shape[1]),
+        (left == 0, label_of[:, 0], shape[0]),
+        (left + width == shape[1], label_of[:, -1], shape[0]),
+    ]
     for touched, labels, length in sides:
         if touched:
             along |= np.bincount(labels, minlength=count) > EDGE * length

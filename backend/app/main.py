@@ -1,28 +1,35 @@
 """The application.
 
-uv run --no-default-groups uvicorn app.main:app --port 8000     then http://localhost:8000/docs
+Served by app/server.py.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app import logs
+from app.batching import Batches
+from app.bodies import LimitBody, Refused
 from app.config import get_settings
 from app.database import create_pool
-from app.errors import AppError, BodyTooLarge
+from app.errors import AppError, BadRequest, MisdirectedRequest, TooManyRequests, responses
+from app.guard import Guard, protect
 from app.journal import Journal
-from app.middleware import HUNG_UP, REQUEST_ID, LimitBody, Observe
+from app.limits import LimitRequests, Limits
+from app.middleware import HUNG_UP, REQUEST_ID, Observe
+from app.races import Races
 from app.registry import Registry
-from app.routes import admin, archive, health, models, predict, statistics, submissions
+from app.routes import admin, archive, health, models, predict, retrainings, statistics, submissions
 from app.watch import watching
+from app.workers import returning_memory
 
 log = logging.getLogger("app")
 
@@ -35,22 +42,42 @@ Errors are `{"error": "BlankImage", "detail": "There is no ink on the image."}`.
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = get_settings()
     logs.configure(settings.log_level, settings.log_format)
+    app.root_path = settings.root_path
     app.state.registry = Registry(settings)
     app.state.journal = Journal(settings.prediction_days)
+    app.state.limits = Limits(settings)
+    app.state.batches = Batches()
     app.state.pool = create_pool(settings)
-    await app.state.pool.open(wait=False)  # the database may come later
+    await app.state.pool.open(wait=False)  # the database may become available later
     pool = app.state.pool
-    async with watching(pool), app.state.registry.following(pool), app.state.journal.writing(pool):
+    app.openapi()  # generating it takes 0.2 s, which would block other requests
+    async with (
+        returning_memory(),
+        watching(pool),
+        app.state.registry.following(pool),
+        Races(app.state.registry).racing(pool),
+        app.state.journal.writing(pool),
+        app.state.limits.tidying(pool),
+    ):
         log.info("serving %s", app.state.registry.current.version)
         yield
     await app.state.pool.close()
 
 
-app = FastAPIOffline(title="Digit recogniser", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
-# archive before submissions: /submissions/export is no submission's id
-for routes in (predict, archive, submissions, statistics, models, admin, health):
-    app.include_router(routes.router)
+app = FastAPIOffline(
+    title="Digit recogniser",
+    version="0.1.0",
+    description=DESCRIPTION,
+    lifespan=lifespan,
+    responses=responses(MisdirectedRequest),
+)
+# archive before submissions, so that /submissions/export is not taken for a submission's id
+for routes in (predict, archive, submissions, statistics, models, retrainings, admin):
+    app.include_router(routes.router, responses=responses(TooManyRequests))
+app.include_router(health.router)
 app.add_middleware(LimitBody)
+app.add_middleware(LimitRequests)
+app.add_middleware(Guard)
 app.add_middleware(Observe)
 
 
@@ -61,25 +88,39 @@ async def on_app_error(request: Request, error: AppError) -> JSONResponse:
 
 @app.exception_handler(RequestValidationError)
 async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
-    complaints = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
-    return _problem(request, 422, "InvalidRequest", "; ".join(complaints))
+    problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
+    return _problem(request, 422, "InvalidRequest", "; ".join(problems))
 
 
 @app.exception_handler(HTTPException)
 async def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
-    name = {404: "NotFound", 405: "MethodNotAllowed", 413: BodyTooLarge.__name__}.get(error.status_code, "BadRequest")
-    return _problem(request, error.status_code, name, str(error.detail))
+    if isinstance(error, Refused):
+        return _problem(request, error.status_code, error.name, error.detail, error.headers)
+    name = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, BadRequest.__name__)
+    # Starlette's header only lists the methods of the first route with this path
+    headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers
+    return _problem(request, error.status_code, name, str(error.detail), headers)
+
+
+def _methods(request: Request) -> str:
+    """The methods that this path accepts."""
+    path = request.scope["path"]
+    routes = [route for route in iter_route_contexts(request.app.routes) if getattr(route, "methods", None)]
+    here: list[set[str]] = [route.methods or set() for route in routes if route.path_regex.match(path)]
+    return ", ".join(sorted(set[str]().union(*here)))
 
 
 @app.exception_handler(ClientDisconnect)
 async def on_hang_up(request: Request, error: ClientDisconnect) -> Response:
-    return Response(status_code=HUNG_UP)  # nobody gets it
+    return Response(status_code=HUNG_UP)  # for the log: the client has gone
 
 
 @app.exception_handler(Exception)
 async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    name = {REQUEST_ID: logs.request_id.get()}  # this answer does not pass through Observe
-    return _problem(request, 500, "InternalError", "Something went wrong here; it is in the server's log.", name)
+    name = {REQUEST_ID: logs.request_id.get() or ""}  # this response does not pass through Observe and Guard
+    answer = _problem(request, 500, "InternalError", "Something went wrong here; it is in the server's log.", name)
+    answer.raw_headers = protect(answer.raw_headers)
+    return answer
 
 
 def _problem(
@@ -87,9 +128,9 @@ def _problem(
     status: int,
     error: str,
     detail: str,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     cause: BaseException | None = None,
 ) -> JSONResponse:
-    """The answer. For the log, not for the client, also what caused a failure of ours."""
+    """The error's response. The cause of a server error is logged, but not sent."""
     request.state.problem = f"{error}: {detail}" + (f" ({cause})" if cause and status >= 500 else "")
     return JSONResponse({"error": error, "detail": detail}, status, headers)

@@ -1,26 +1,30 @@
-"""A ZIP of pictures that are sorted by folder or named by digit: `2/anna.png`, `7-anna.jpg`, `none/house.png`."""
+"""Imports a ZIP of pictures, labelled by folder or by name: `2/anna.png`, `7-anna.jpg`, `none/house.png`."""
 
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import IO
 from uuid import NAMESPACE_OID, uuid5
+
+import numpy as np
 
 from app import archive, imaging
 from app.errors import AppError, BadArchive
 from app.recognizer import Recognizer
-from app.schemas import Label, LeftOut
-from app.store import Restored
+from app.schemas.submissions import Label, LeftOut
+from app.store.archive import Restored
 
-MAX_PICTURES = 10_000  # each is read by the model: about half a minute
+Read = Callable[[bytes], np.ndarray]
+
+MAX_PICTURES = 10_000  # the model reads so many in about half a minute
 MAX_PICTURE = 10_000_000  # bytes
 
 NOT_A_DIGIT = {"none", "not a digit"}
 BEGINNING = re.compile(r"(\d|none|not a digit)(?![^\W_])")  # not 3fa85f64.png or 12.png
-JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)  # what systems add
+JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)  # files that operating systems add
 
 UNLABELLED = "Neither its folder nor its name says which digit it is."
 NOTHING = (
@@ -29,11 +33,11 @@ NOTHING = (
 )
 
 
-def unpack(file: BinaryIO, model: Recognizer) -> Iterator[Restored | LeftOut]:
-    """Each picture with what the model reads in it, or why it is left out.
+def unpack(file: IO[bytes], model: Recognizer, read: Read = imaging.read) -> Iterator[Restored | LeftOut]:
+    """Each picture with the model's prediction, or why it is left out. `read` is imaging.read or does the same.
 
-    The same picture with the same label has the same id: imported again, it is there already. Raises BadArchive, also
-    after some of them.
+    The same picture with the same label always gets the same id, so that importing it again adds nothing. Raises
+    BadArchive, possibly after some pictures.
     """
     try:
         with archive.opened(file) as opened:
@@ -43,15 +47,15 @@ def unpack(file: BinaryIO, model: Recognizer) -> Iterator[Restored | LeftOut]:
             if not any(map(label_of, names)):
                 raise BadArchive(NOTHING)
             for name in names:
-                yield _read(opened, name, model)
+                yield _read(opened, name, model, read)
     except BadArchive:
         raise
-    except Exception as e:  # zipfile and what it unpacks with raise what they like on damaged files
+    except Exception as e:  # zipfile and zlib raise many kinds of errors on damaged files
         raise BadArchive("The ZIP is damaged.") from e
 
 
 def label_of(name: str) -> Label | None:
-    """What the nearest folder says that is a digit's or "none", else what the name begins with."""
+    """The label of the innermost folder that names one, else the one at the start of the file's name."""
     path = PurePosixPath(_plain(name))
     for folder in reversed(path.parts[:-1]):
         if re.fullmatch(r"\d", folder) or folder in NOT_A_DIGIT:
@@ -61,7 +65,7 @@ def label_of(name: str) -> Label | None:
 
 
 def _plain(name: str) -> str:
-    """`Not-a_digit\\X.PNG` is `not a digit/x.png`; the digits of a name stay apart from what follows."""
+    """`Not-a_digit\\X.PNG` becomes `not a digit/x.png`; separators after a digit are kept."""
     return re.sub(r"not[-_ ]a[-_ ]digit", "not a digit", name.replace("\\", "/").lower())
 
 
@@ -73,14 +77,14 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
     return not entry.is_dir() and not JUNK.search(entry.filename)
 
 
-def _read(opened: zipfile.ZipFile, name: str, model: Recognizer) -> Restored | LeftOut:
+def _read(opened: zipfile.ZipFile, name: str, model: Recognizer, read: Read) -> Restored | LeftOut:
     label = label_of(name)
     if label is None:
         return LeftOut(file=name, reason=UNLABELLED)
     try:
         with archive.open_file(opened, name, MAX_PICTURE) as file:
             data = file.read()
-        sketch = imaging.read(data)
+        sketch = read(data)
         reading = model.read(imaging.prepare(sketch))
     except AppError as e:
         return LeftOut(file=name, reason=e.detail)

@@ -1,4 +1,4 @@
-"""How a model comes to serve: it is looked at, judged by what the gate said, and written down."""
+"""Promotion: checks that a model may serve, and stores that it does."""
 
 import hashlib
 
@@ -8,41 +8,56 @@ from anyio import to_thread
 from app import smoke, store
 from app.errors import AlreadyServing, GateNotPassed, ModelNotFound, ModelRefused
 from app.recognizer import Recognizer
-from app.schemas import Promotion
+from app.schemas.models import Promotion
 
 
 async def promote(
     connection: psycopg.AsyncConnection, version: str, shipped: str, reason: str = "", overrule: bool = False
 ) -> tuple[Promotion, Recognizer]:
-    """Makes a model the one that serves, as soon as the transaction is committed. Whoever comes second waits.
+    """Makes a model the serving one as soon as the transaction is committed. Concurrent promotions wait for each other.
 
-    `shipped`: the version that serves where nothing was ever promoted. What the gate has not passed is promoted if a
-    person overrules it, or if it served before: that is the rollback.
-    Raises ModelNotFound, AlreadyServing, GateNotPassed and ModelRefused; then nothing is written.
+    `shipped`: the version that serves if nothing was ever promoted. The gate must have passed the model against the
+    champion that serves now; otherwise it is promoted if a person overrules the gate, or if it served before (a
+    rollback). Raises ModelNotFound, AlreadyServing, GateNotPassed and ModelRefused; then nothing is written.
     """
-    await store.lock_promotions(connection)
-    stored = await store.find_model(connection, version)
+    await store.promotions.lock(connection)
+    stored = await store.models.find(connection, version)
     if stored is None:
         raise ModelNotFound
-    newest = await store.find_newest_promotion(connection)
+    newest = await store.promotions.find_newest(connection)
     previous = newest.model if newest else shipped
     if version == previous:
         raise AlreadyServing
-    allowed = stored.has_passed or await store.has_served(connection, version)
+    trouble = _gate_trouble(stored, previous)
+    allowed = not trouble or await store.promotions.has_served(connection, version)
     if not (allowed or overrule):
-        raise GateNotPassed
-    model = await to_thread.run_sync(revive, stored)
-    return await store.insert_promotion(connection, version, previous, not allowed, reason), model
+        raise GateNotPassed(trouble)
+    model = await to_thread.run_sync(load, stored)
+    return await store.promotions.insert(connection, version, previous, not allowed, reason), model
 
 
-def revive(stored: store.StoredModel) -> Recognizer:
-    """A model from the database that is fit to serve. Raises ModelRefused."""
+def _gate_trouble(stored: store.models.StoredModel, champion: str) -> str | None:
+    """Why the gate does not allow it to replace the champion; None if it does."""
+    verdict = stored.verdict
+    if verdict is None or not verdict.passed:
+        return GateNotPassed.__doc__
+    if verdict.holds_against(champion, stored.card.parent):
+        return None
+    against = verdict.champion or stored.card.parent or "a model that is not known"
+    return (
+        f"The gate passed this model against {against}, and {champion} serves now, with which it was never compared: "
+        "train a new candidate, or overrule the gate."
+    )
+
+
+def load(stored: store.models.StoredModel) -> Recognizer:
+    """A model from the database, checked to be fit to serve. Raises ModelRefused."""
     if hashlib.sha256(stored.onnx).digest() != stored.sha256:
         raise ModelRefused("It is damaged: its sha256 is not the one that was stored with it.")
     try:
         model = Recognizer(stored.onnx, stored.card)
         trouble = smoke.trouble(model)
-    except Exception as e:  # whatever a network or a card can do wrong: it must not serve
+    except Exception as e:  # whatever is wrong with the network or the card, it must not serve
         raise ModelRefused("It does not load, or does not answer.") from e
     if model.version != stored.version:
         trouble = "Its card is another model's."

@@ -1,10 +1,11 @@
-"""Which model serves: the one that was promoted last; where none was, the one in the image."""
+"""The model that serves: the one that was promoted last, or the one in the image if none was."""
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -12,68 +13,71 @@ import psycopg
 from anyio import to_thread
 from fastapi import Depends, Request
 from prometheus_client import Gauge
-from psycopg_pool import AsyncConnectionPool
 
 from app import promotion, store
+from app.background import repeat, running
 from app.config import Settings
-from app.database import connect
-from app.errors import DatabaseUnavailable, ModelRefused
+from app.database import DatabasePool, connect
+from app.errors import ModelRefused
 from app.imaging import SIDE
 from app.recognizer import Recognizer
-from app.schemas import Promotion
+from app.schemas.models import Promotion
 
 log = logging.getLogger("app")
 
-POLL_S = 2.0  # a promotion elsewhere is to be noticed within 5 s, loading included
-FIRST_LOOK_S = 1.0  # that the start waits for the database at most
-AFTER_TROUBLE_S = 60.0  # between two complaints about what nobody foresaw
+POLL_S = 2.0  # a promotion by another backend takes effect within 5 s, loading included
+FIRST_LOOK_S = 1.0  # for which the start waits for the database at most
 
-
-REFUSED = Gauge("model_refused", "Whether the model that was promoted last is refused, and another serves: 1 or 0")
+REFUSED = Gauge(
+    "model_refused",
+    "Whether the model that was promoted last is refused, and another serves: 1 or 0",
+    multiprocess_mode="livemax",
+)
 
 
 class Registry:
-    """The model that serves is `current`; a request keeps the one it began with when another takes its place."""
+    """The model that serves is `current`; a request that began with another one keeps it."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ModelFileError where the model in the image does not load."""
+        """Raises ModelFileError if the model in the image does not load."""
         self._settings = settings
         self._shipped = Recognizer.load(settings.model_file)
-        self._shipped.read(np.zeros((SIDE, SIDE), np.float32))  # the first answer takes longest
+        self._shipped.read(np.zeros((SIDE, SIDE), np.float32))  # the first prediction takes longest
         self.current = self._shipped
-        self._followed: Promotion | None = None  # that was acted upon last
+        self._followed: Promotion | None = None  # the last one that was handled
         self._refusal = ""
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
+
+    @property
+    def shipped(self) -> str:
+        """The version that serves if nothing was ever promoted."""
+        return self._shipped.version
 
     @property
     def state(self) -> str:
-        """In words, for whoever runs this."""
+        """In words, for operators."""
         return self.current.version + self._refusal
 
     @asynccontextmanager
-    async def following(self, pool: AsyncConnectionPool) -> AsyncIterator[None]:
-        """Serves whatever is promoted meanwhile; from the start, if the database answers at once."""
+    async def following(self, pool: DatabasePool) -> AsyncIterator[None]:
+        """Serves what is promoted, in the background; before the first request if the database answers at once."""
         await self._look_at_once()
-        task = asyncio.create_task(self._follow(pool))
-        try:
+        message = "Promotions cannot be followed; the next try is in a minute."
+        async with running(repeat(partial(self._follow, pool), POLL_S, message)):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
-    async def promote(self, pool: AsyncConnectionPool, version: str, reason: str, overrule: bool) -> Promotion:
-        """As promotion.promote; here the model serves at once, elsewhere within seconds."""
-        async with self._turn:
+    async def promote(self, pool: DatabasePool, version: str, reason: str, overrule: bool) -> Promotion:
+        """As promotion.promote. The model serves at once in this process, and within seconds in all others."""
+        async with self._lock:
             async with connect(pool) as connection:
                 new, model = await promotion.promote(connection, version, self._shipped.version, reason, overrule)
-            # not before it is committed
+            # after the commit
             log.info("promotion %d: %s, overruled: %s, reason: %r", new.id, version, new.overruled, reason)
             self._serve(new, model)
         return new
 
     async def _look_at_once(self) -> None:
-        """Not through the pool, which goes on trying where nothing listens."""
+        """Without the pool, which keeps retrying if nothing listens."""
         with suppress(TimeoutError, psycopg.Error):
             async with (
                 asyncio.timeout(FIRST_LOOK_S),
@@ -81,44 +85,35 @@ class Registry:
             ):
                 await self._look(connection)
 
-    async def _follow(self, pool: AsyncConnectionPool) -> None:
-        while True:
-            pause = POLL_S
-            try:
-                async with connect(pool) as connection:
-                    await self._look(connection)
-                    await self._register(connection)
-            except DatabaseUnavailable:
-                pass  # it may come back
-            except Exception:  # a bug or a missing right; the answers must go on, and so must this
-                log.exception("Promotions cannot be followed; the next try is in a minute.")
-                pause = AFTER_TROUBLE_S
-            await asyncio.sleep(pause)
+    async def _follow(self, pool: DatabasePool) -> None:
+        async with connect(pool) as connection:
+            await self._look(connection)
+            await self._register(connection)
 
     async def _look(self, connection: psycopg.AsyncConnection) -> None:
-        """Acts upon the newest promotion, if that is another than before."""
-        async with self._turn:
-            newest = await store.find_newest_promotion(connection)
+        """Handles the newest promotion, if it has not been handled yet."""
+        async with self._lock:
+            newest = await store.promotions.find_newest(connection)
             if newest is None:
                 self._serve(None, self._shipped)
-            elif newest != self._followed:  # not by its id alone: another database may have taken this one's place
-                await self._act_upon(newest, connection)
+            elif newest != self._followed:  # not only the id: the database may have been replaced
+                await self._handle(newest, connection)
 
-    async def _act_upon(self, newest: Promotion, connection: psycopg.AsyncConnection) -> None:
+    async def _handle(self, newest: Promotion, connection: psycopg.AsyncConnection) -> None:
         known = {model.version: model for model in (self._shipped, self.current)}
         try:
             self._serve(newest, known.get(newest.model) or await self._load(newest.model, connection))
         except ModelRefused as e:
-            self._followed = newest  # it is tried again when another promotion comes
+            self._followed = newest  # not tried again until another promotion
             REFUSED.set(1)
             self._refusal = f"; {newest.model} was promoted, but is refused: {e}"
             log.error("%s%s %s", self.current.version, self._refusal, e.__cause__ or "")
 
     async def _load(self, version: str, connection: psycopg.AsyncConnection) -> Recognizer:
-        stored = await store.find_model(connection, version)
+        stored = await store.models.find(connection, version)
         if stored is None:
             raise ModelRefused("It is not in the database.")
-        return await to_thread.run_sync(promotion.revive, stored)
+        return await to_thread.run_sync(promotion.load, stored)
 
     def _serve(self, followed: Promotion | None, model: Recognizer) -> None:
         if model is not self.current:
@@ -127,27 +122,29 @@ class Registry:
         REFUSED.set(0)
 
     async def _register(self, connection: psycopg.AsyncConnection) -> None:
-        """The model in the image, so that it can be promoted again."""
-        if await store.is_model_known(connection, self._shipped.version):
+        """Stores the model in the image in the database, so that it can be promoted again."""
+        if await store.models.is_known(connection, self._shipped.version):
             return
         onnx, weights = self._settings.model_file, self._settings.model_file.with_name("model.pt")
-        new = store.NewModel(
+        new = store.models.NewModel(
             version=self._shipped.version,
             onnx=onnx.read_bytes(),
             weights=weights.read_bytes() if weights.exists() else None,
-            sha256=bytes.fromhex(self._shipped.card["sha256"]),
+            sha256=bytes.fromhex(self._shipped.card.sha256),
             card=self._shipped.card,
         )
-        if hashlib.sha256(new.onnx).digest() == new.sha256:  # it was not trained anew since the start
-            await store.insert_model(connection, new)
+        if hashlib.sha256(new.onnx).digest() == new.sha256:  # it was not retrained since the start
+            await store.models.insert(connection, new)
 
 
 async def _registry(request: Request) -> Registry:
-    return request.app.state.registry
+    registry: Registry = request.app.state.registry
+    return registry
 
 
 async def _current(request: Request) -> Recognizer:
-    return request.app.state.registry.current
+    registry: Registry = request.app.state.registry
+    return registry.current
 
 
 CurrentRegistry = Annotated[Registry, Depends(_registry)]

@@ -1,4 +1,4 @@
-"""Whether a model works at all: ten clear digits, asked before it may serve. training/smoke.py drew them."""
+"""A smoke test of ten clear digits that a model must pass before it serves. training/smoke.py drew them."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 from app.imaging import SIDE
 from app.recognizer import Recognizer
 
-ENOUGH = 8  # of ten; one that works reads all of them
+ENOUGH = 8  # of ten; a model that works reads all of them
 
 
 @cache
@@ -21,12 +21,12 @@ def pictures() -> np.ndarray:
 
 
 def trouble(model: Recognizer) -> str | None:
-    """What is wrong with its answers; None where nothing is. Raises whatever the network raises."""
+    """What is wrong with its predictions; None if nothing is. Raises whatever the network raises."""
     probabilities = model.probabilities(pictures())
     if probabilities.shape != (10, 10):
         return "Its answers are not ten probabilities for each picture."
     if not np.isfinite(probabilities).all():
         return "Its answers are not numbers."
-    # alone, too: a network may take ten pictures and not one
+    # one by one: a network may accept ten pictures but not one
     right = sum(model.read(picture).digit == digit for digit, picture in enumerate(pictures()))
     return None if right >= ENOUGH else f"Of ten clear digits it reads {right}."

@@ -1,20 +1,36 @@
 """A request's picture, from the body or from a form, as a sketch."""
 
+import asyncio
+from asyncio import ensure_future
+from time import monotonic
 from typing import Annotated
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
 
-from app import imaging
-from app.errors import MissingImage
+from app import decoding, imaging, screening
+from app.client import find_client
+from app.errors import (
+    BadRequest,
+    BlankImage,
+    BodyTooLarge,
+    Busy,
+    ForeignOrigin,
+    ImageTooLarge,
+    InvalidRequest,
+    MalformedImage,
+    MissingImage,
+    NotAnImage,
+    PictureTooComplex,
+)
+from app.turns import Turns
 
-# a smaller picture is read faster than a thread takes over; a larger one would keep others waiting
-INLINE_PIXELS = 500_000
-# each may take hundreds of megabytes while it is decoded; the others wait
-LARGE_AT_ONCE = CapacityLimiter(2)
+LARGE = Turns(at_once=2, waiting=16)  # pictures that are decoded in separate processes
 
+KINDS = [f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "bmp")]
+PICTURE_PART = {"encoding": {"file": {"contentType": ", ".join(KINDS)}}}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM = {
     "schema": {
@@ -23,35 +39,75 @@ FORM = {
         "properties": {"file": {"type": "string", "format": "binary", "description": "the picture"}},
     }
 }
-# what /docs shows for a picture that comes as the body or in a form
+# what /docs shows for a picture in the body or in a form
 PICTURE_BODY = {
     "requestBody": {
         "required": True,
         "description": "A picture: PNG, JPEG, WebP, GIF or BMP, at most 10 MB and 40 megapixels.",
-        "content": {"multipart/form-data": FORM}
-        | {f"image/{kind}": BINARY for kind in ("png", "jpeg", "webp", "gif", "bmp")},
+        "content": {"multipart/form-data": FORM | PICTURE_PART} | dict.fromkeys(KINDS, BINARY),
     }
 }
+# the errors of a route that takes a picture
+PICTURE_ERRORS = (
+    BadRequest,
+    MalformedImage,
+    ForeignOrigin,
+    BodyTooLarge,
+    ImageTooLarge,
+    NotAnImage,
+    BlankImage,
+    MissingImage,
+    PictureTooComplex,
+    InvalidRequest,
+    Busy,
+)
 
 
-async def to_sketch(data: bytes) -> np.ndarray:
-    """As imaging.read: (h, w) uint8; large pictures in a thread. Raises MissingImage too."""
+async def decode_upload(request: Request, data: bytes) -> np.ndarray:
+    """As imaging.read: (h, w) uint8. Pictures that may take long are decoded in a separate process, which is killed if
+    the client disconnects. Raises MissingImage, Busy and ClientDisconnect too.
+    """
     if not data:
         raise MissingImage
-    picture = imaging.open_picture(data)
-    if picture.width * picture.height <= INLINE_PIXELS:
-        return imaging.to_sketch(picture)
-    return await to_thread.run_sync(imaging.to_sketch, picture, limiter=LARGE_AT_ONCE)
+    if screening.is_quick(data) and (drawing := imaging.read_drawing(data)) is not None:
+        return drawing
+    reading, gone = ensure_future(_read(data, client_of(request))), ensure_future(_hang_up(request))
+    try:
+        await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            raise ClientDisconnect
+        return reading.result()
+    finally:
+        reading.cancel()
+        gone.cancel()
 
 
-async def _sketch(request: Request) -> np.ndarray:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return await to_sketch(await request.body())
+async def _read(data: bytes, client: str) -> np.ndarray:
+    start = monotonic()
+    async with LARGE.take(client):
+        return await decoding.decode(data, decoding.LIMIT_S - (monotonic() - start), lambda: LARGE.wanted)
+
+
+def client_of(request: Request) -> str:
+    """What identifies the client while it waits for its turn."""
+    client = find_client(request.scope)
+    return client.visit or client.address
+
+
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
+async def read_sketch(request: Request) -> np.ndarray:
+    """The request's picture, as decode_upload gives it."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return await decode_upload(request, await request.body())
     async with request.form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise MissingImage
-        return await to_sketch(await file.read())
+        return await decode_upload(request, await file.read())
 
 
-Sketch = Annotated[np.ndarray, Depends(_sketch)]
+Sketch = Annotated[np.ndarray, Depends(read_sketch)]

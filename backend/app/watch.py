@@ -1,4 +1,4 @@
-"""Whether the database does its part: for health checks, Prometheus and the log."""
+"""The state of the database, for health checks, Prometheus and the log."""
 
 import asyncio
 import logging
@@ -8,24 +8,28 @@ from contextlib import asynccontextmanager, suppress
 from prometheus_client import Gauge
 
 from app import store
+from app.background import running
 from app.database import AWAY, DISK_FULL, READ_ONLY, DatabasePool, connect
 from app.errors import DatabaseUnavailable
-from app.schemas import Part
+from app.schemas.health import Part
+from app.workers import is_first
 
 log = logging.getLogger("app")
 
 EVERY_S = 5.0
 
-READY = Gauge("database_ready", "Whether the database can be used, for reading and writing: 1 or 0")
+READY = Gauge(
+    "database_ready", "Whether the database can be used, for reading and writing: 1 or 0", multiprocess_mode="livemin"
+)
 
 
 async def examine(pool: DatabasePool) -> Part:
-    """The state of the database, in words. Writes nothing: everybody may ask."""
+    """The state of the database, in words. Writes nothing, since anyone may call it."""
     try:
         async with connect(pool) as connection:
-            version = await store.find_schema_version(connection)
-            is_read_only = await store.is_read_only(connection)
-    except DatabaseUnavailable as e:  # why is in the log: a client need not know where the database is
+            version = await store.health.find_schema_version(connection)
+            is_read_only = await store.health.is_read_only(connection)
+    except DatabaseUnavailable as e:  # the cause is only logged: clients must not learn the database's address
         return Part(ready=False, detail="The database cannot be reached." if e.detail == AWAY.words else e.detail)
     if trouble := _schema_trouble(version):
         return Part(ready=False, detail=trouble)
@@ -37,8 +41,8 @@ async def examine(pool: DatabasePool) -> Part:
 
 
 def _schema_trouble(version: int | None) -> str | None:
-    """Why this release does not fit a database of this version; None where it does."""
-    needed = store.SCHEMA_VERSION
+    """Why this release does not match the version of the database; None if it does."""
+    needed = store.health.SCHEMA_VERSION
     if version is None:
         return "The database is not set up: run db/migrate.sh (./up.sh does)."
     if version < needed:
@@ -50,14 +54,9 @@ def _schema_trouble(version: int | None) -> str | None:
 
 @asynccontextmanager
 async def watching(pool: DatabasePool) -> AsyncIterator[None]:
-    """Meanwhile, the log says when the database ceases to be ready and when it is ready again."""
-    task = asyncio.create_task(_keep_watching(pool))
-    try:
+    """Logs when the database becomes unavailable or available again, in the background."""
+    async with running(_keep_watching(pool)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _keep_watching(pool: DatabasePool) -> None:
@@ -67,17 +66,17 @@ async def _keep_watching(pool: DatabasePool) -> None:
             if pool.disk_is_full:
                 await _try_to_write(pool)
             now = await examine(pool)
-        except Exception:  # a bug; the answers must go on, and so must this
+        except Exception:  # a bug, which must not stop this task
             log.exception("The database could not be examined.")
             now = Part(ready=False, detail="The database could not be examined.")
         READY.set(now.ready)
-        if now != before:
-            _tell(now)
+        if now != before and is_first():
+            _log_change(now)
         before = now
         await asyncio.sleep(EVERY_S)
 
 
-def _tell(now: Part) -> None:
+def _log_change(now: Part) -> None:
     if now.ready:
         log.info("The database is ready again.")
     else:
@@ -85,8 +84,8 @@ def _tell(now: Part) -> None:
 
 
 async def _try_to_write(pool: DatabasePool) -> None:
-    """Finds out whether there is room again; nobody may be submitting anything while the service is not ready."""
+    """Finds out whether there is space again: while the service is not ready, there may be no other writes."""
     with suppress(DatabaseUnavailable):
         async with connect(pool) as connection:
-            await store.try_to_write(connection)
+            await store.health.try_to_write(connection)
         pool.disk_is_full = False

@@ -23,7 +23,14 @@ EMBEDDED = BACKEND.parent / "db" / "embedded.py"
 UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
 SHIPPED = "models/default/model.onnx"
 TOKEN = "a-token-for-tests"
-USUAL = {"MODEL_PATH": SHIPPED, "LOG_LEVEL": "info", "ADMIN_TOKEN": TOKEN}
+USUAL = {
+    "MODEL_PATH": SHIPPED,
+    "LOG_LEVEL": "info",
+    "ADMIN_TOKEN": TOKEN,
+    "WORKERS": "1",
+    "RATE_LIMITS": "off",  # hundreds of tests would be one impatient client; test_limits.py sets them
+    "PREDICTION_DAYS": "10000",  # answers with fixed dates must stay; test_journal.py sets it
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,7 +105,8 @@ def serving(environment: dict[str, str]) -> Iterator[TestClient]:
 
 def empty(connection: psycopg.Connection, shipped: str) -> None:
     """Leaves the model that ships, as if just registered, and nothing else."""
-    connection.execute("DELETE FROM submissions; DELETE FROM predictions; DELETE FROM promotions")
+    connection.execute("DELETE FROM races; DELETE FROM submissions; DELETE FROM predictions; DELETE FROM promotions")
+    connection.execute("DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_workers")  # and the retrainings
     connection.execute("DELETE FROM models WHERE version <> %s", [shipped])
     connection.execute("UPDATE models SET reference = NULL, reference_end = NULL")
 

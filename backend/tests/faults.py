@@ -102,8 +102,7 @@ class Crowd:
                 time.sleep(0.005)
             self.killed_after.append(len(self.stored))
             if stored // every % 2:
-                self.service.process.kill()
-                self.service.process.wait()
+                self.service.kill()
                 self.service = Service(self.postgres.environment).__enter__()
                 self.backends_killed += 1
             else:

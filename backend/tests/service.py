@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,14 +19,12 @@ PATIENCE_S = 60  # the machine may be busy training
 
 
 class Service:
-    """uvicorn on a port of its own; `with` waits until it answers."""
+    """app/server.py on a port of its own; `with` waits until it answers."""
 
-    def __init__(
-        self, environment: dict[str, str], *options: str, module: str = "app.main:app", path: Path = BACKEND
-    ) -> None:
-        """`options`: further ones of uvicorn's. `path`: where else `module` may lie."""
+    def __init__(self, environment: dict[str, str], module: str = "app.main:app", path: Path = BACKEND) -> None:
+        """With one worker, unless `environment` says otherwise. `path`: where else `module` may lie."""
         self.environment = USUAL | environment | {"PYTHONPATH": str(path)}
-        self.command = [sys.executable, "-m", "uvicorn", module, "--no-access-log", *options]
+        self.command = [sys.executable, "-m", "app.server", "--app", module]
 
     def __enter__(self) -> Self:
         port = free_port()
@@ -33,6 +32,7 @@ class Service:
         self.process = subprocess.Popen(
             [*self.command, "--port", str(port)],
             cwd=BACKEND, env=os.environ | self.environment, stdout=self._output, stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
         self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
         deadline = time.monotonic() + PATIENCE_S
@@ -56,9 +56,13 @@ class Service:
             try:
                 self.process.wait(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                self.kill()
         return time.monotonic() - start
+
+    def kill(self) -> None:
+        """The server and its workers, at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     @property
     def log(self) -> str:
@@ -66,12 +70,17 @@ class Service:
         return Path(self._output.name).read_text()
 
     @property
-    def status_file(self) -> Path:
-        return Path(f"/proc/{self.process.pid}/status")
+    def workers(self) -> list[int]:
+        """Their pids. Linux alone."""
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
 
     @property
     def resident_mb(self) -> float:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", self.status_file.read_text())[1]) / 1024
+        """Of the largest worker."""
+        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in self.workers]
+        return max(int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) for status in statuses) / 1024
 
     def _answers(self) -> bool:
         try:

@@ -9,6 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
+from app.card import Card
 from app.config import BACKEND
 from app.recognizer import Recognizer
 from tests.drawings import draw, encode
@@ -68,8 +69,8 @@ def test_several_models_and_letters_go_into_the_card(tmp_path, model):
     said = evaluate("--model-path", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--data", *files, "--letters",
                     "--record", "friends", "--output", tmp_path / "report")  # fmt: skip
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    card = json.loads((tmp_path / "a" / "card.json").read_text())
-    recorded = card["metrics"].pop("friends")
+    card = Card.read(tmp_path / "a" / "card.json")
+    recorded = card.metrics.pop("friends")
     assert card == model.card  # nothing else was changed
     assert recorded["accuracies"] == [recorded["accuracy"]] * 3
     assert recorded["std"] == 0

@@ -53,6 +53,7 @@ def test_writers_submit_and_all_is_approved(service, database, file):
     status, said = rehearse(service, "submit", file, "--learn-from", "2")
     assert status == 0, said
     assert "20 sketches submitted, 0 of them with a wrong label" in said
+    assert database.execute("SELECT count(DISTINCT visit) AS writers FROM submissions").fetchone()["writers"] == 2
     rows = database.execute("SELECT true_label, status, count(*) AS n FROM submissions GROUP BY 1, 2").fetchall()
     assert sorted(row["true_label"] for row in rows) == list(range(10))
     assert {(row["status"], row["n"]) for row in rows} == {("approved", 2)}

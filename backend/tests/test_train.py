@@ -24,8 +24,8 @@ from training.loop import predict
 from training.strokes import make_drawn
 
 PATIENCE_S = 300
-OPTIONS = ["--epochs", "3", "--held-out", "60", "--strokes", "60", "--others", "30", "--batch-size", "32", "--no-cuda",
-           "--seed", "4"]  # fmt: skip
+OPTIONS = ["--epochs", "3", "--held-out", "60", "--strokes", "60", "--non-digits", "30", "--batch-size", "32",
+           "--no-cuda", "--real", "0", "--seed", "4"]  # fmt: skip
 
 
 def start(folder: Path, debug: bool) -> subprocess.Popen:

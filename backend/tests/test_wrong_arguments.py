@@ -120,7 +120,10 @@ CONTENTS = [
     ("train.py --held-out 60 --lessons notes.txt", "notes.txt holds no lessons"),
     ("train.py --held-out 60 --lessons model.pt", "model.pt holds no lessons"),
     ("train.py --held-out 100", "100 of 100 pictures cannot be held out"),
-    ("train.py --strokes 0 --others 0 --held-out 60 --batch-size 64", "40 pictures an epoch do not fill a batch of 64"),
+    (
+        "train.py --strokes 0 --real 0 --non-digits 0 --held-out 60 --batch-size 64",
+        "40 pictures an epoch do not fill a batch of 64",
+    ),
     ("teach.py --teachers broken-card", "broken-card holds no network"),
     ("teach.py --teachers cut-off", "cut-off holds no network"),
     ("teach.py --teachers other-network", "other-network holds no network"),

@@ -1,9 +1,9 @@
-"""Whether a token is right."""
+"""Checking the admin token."""
 
 from fastapi import APIRouter
 
 from app.admin import AdminOnly
-from app.errors import AdminDisabled, TokenMissing, WrongToken, responses
+from app.errors import AdminDisabled, DatabaseUnavailable, TokenMissing, WrongToken, responses
 
 router = APIRouter(tags=["admin"])
 
@@ -12,7 +12,7 @@ router = APIRouter(tags=["admin"])
     "/admin",
     status_code=204,
     dependencies=[AdminOnly],
-    responses=responses(TokenMissing, WrongToken, AdminDisabled),
+    responses=responses(TokenMissing, WrongToken, AdminDisabled, DatabaseUnavailable),
 )
 async def check_token() -> None:
-    """Whether the token is right: nothing else happens. In /docs, "Authorize" takes it."""
+    """Check the admin token, and do nothing else. In /docs, enter it under "Authorize"."""

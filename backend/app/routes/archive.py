@@ -1,13 +1,13 @@
-"""Submissions as a ZIP: out, and in again; and pictures that come as a ZIP."""
+"""Export and import of submissions as a ZIP, and import of pictures in a ZIP."""
 
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, BinaryIO
+from typing import IO, Annotated
 
 import psycopg
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,31 +15,38 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from app import archive, pictures, store
+from app import archive, decoding, export, pictures, store
 from app.admin import AdminOnly
 from app.database import Pool, Snapshot, connect
 from app.errors import (
     AdminDisabled,
     BadArchive,
+    BadRequest,
     BodyTooLarge,
     DatabaseUnavailable,
     InvalidRequest,
+    StorageFull,
     TokenMissing,
     WrongToken,
     responses,
 )
 from app.filters import Filters
+from app.limits import CurrentLimits, Limits
 from app.registry import Serving
-from app.schemas import Imported, LeftOut
+from app.schemas.submissions import Imported, LeftOut
+from app.store.archive import Restored
 
 log = logging.getLogger("app")
 
 ZIP = "application/zip"
-AT_ONCE = 100  # rows that are checked and stored at once
+AT_ONCE = 100  # rows that are checked and stored at a time
 EXAMPLES = 20  # of files that are left out
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-FORM = {"schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}}}
+FORM = {
+    "schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY["schema"]}},
+    "encoding": {"file": {"contentType": ZIP}},
+}
 ARCHIVE_BODY = {
     "requestBody": {
         "required": True,
@@ -62,12 +69,13 @@ router = APIRouter(
     responses={200: {"content": {ZIP: BINARY}, "description": "The ZIP, piece by piece"}},
 )
 async def export_submissions(connection: Snapshot, filters: Filters) -> StreamingResponse:
-    """A ZIP of the submissions that the filters leave: `labels.csv`, and `sketches/{id}.png` of each.
+    """A ZIP of the submissions that match the filters: `labels.csv`, and `sketches/{id}.png` for each.
 
     `curl -OJ -H "Authorization: Bearer $ADMIN_TOKEN" 'localhost:8000/submissions/export?status=approved'`
     """
-    pieces = archive.pack(store.stream_submissions(connection, **filters), store.stream_images(connection, **filters))
-    first = await anext(pieces)  # what can fail fails here, while there still is a status to say so
+    submissions = store.archive.stream_submissions(connection, **filters)
+    pieces = export.pack(submissions, store.archive.stream_images(connection, **filters))
+    first = await anext(pieces)  # most errors occur here, before the status is sent
 
     async def body() -> AsyncIterator[bytes]:
         async with aclosing(pieces):
@@ -79,61 +87,65 @@ async def export_submissions(connection: Snapshot, filters: Filters) -> Streamin
     return StreamingResponse(body(), media_type=ZIP, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-async def _uploaded(request: Request) -> AsyncIterator[BinaryIO]:
-    """The archive, from the body or a form, in a file: it may be large."""
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+async def _uploaded(request: Request) -> AsyncIterator[IO[bytes]]:
+    """The archive, from the body or a form, in a temporary file since it may be large."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         async with request.form(max_files=1, max_fields=10) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise BadArchive("The request carries no ZIP: send it as the body, or as the form field `file`.")
             yield file.file
     else:
-        with tempfile.SpooledTemporaryFile(max_size=1_000_000) as file:
+        with tempfile.SpooledTemporaryFile(max_size=1_000_000) as body:
             async for chunk in request.stream():
-                file.write(chunk)
-            yield file
+                body.write(chunk)
+            yield body
 
 
 @router.post(
     "/import",
     openapi_extra=ARCHIVE_BODY,
-    responses=responses(BodyTooLarge, InvalidRequest, BadArchive),
+    responses=responses(BadRequest, BodyTooLarge, InvalidRequest, BadArchive, StorageFull),
 )
 async def import_submissions(
-    file: Annotated[BinaryIO, Depends(_uploaded)],
+    file: Annotated[IO[bytes], Depends(_uploaded)],
     pool: Pool,
     model: Serving,
+    limits: CurrentLimits,
     dry_run: Annotated[bool, Query(description="say what would be stored, and store nothing")] = False,
 ) -> Imported:
     """Store what a ZIP holds: an export, or pictures.
 
-    **An export** is stored exactly as it was: all of it or, where anything is wrong with it, nothing. Those whose id is
-    there are left as they are. The `Idempotency-Key` of none is known any more.
+    **An export** is stored exactly as it was: all of it, or nothing if anything is wrong with it. Submissions whose id
+    exists are left unchanged. An export does not contain the `Idempotency-Key`s.
 
-    **Pictures** are sorted by folder (`2/anna.png`, `none/house.png`) or named by digit (`7-anna.jpg`); the folder
-    counts first. The model reads each of them; they are `pending`. What cannot be used is left out and listed, and what
-    was imported before, with the same label, is skipped.
+    **Pictures** are labelled by folder (`2/anna.png`, `none/house.png`) or by name (`7-anna.jpg`); the folder takes
+    precedence. The model reads each of them, and they are `pending`. Unusable files are left out and listed; pictures
+    that were imported before with the same label are skipped.
 
     `curl --data-binary @submissions.zip -H "Authorization: Bearer $ADMIN_TOKEN" localhost:8000/submissions/import`
     """
     exported = await run_in_threadpool(archive.is_export, file)
-    rows = archive.unpack(file) if exported else pictures.unpack(file, model)
-    read, imported, by_label, left_out = 0, 0, Counter(), []
+    rows = archive.unpack(file) if exported else pictures.unpack(file, model, decoding.read_from_thread)
     async with connect(pool) as connection:
-        while batch := await run_in_threadpool(lambda: list(islice(rows, AT_ONCE))):
-            left_out += [each for each in batch if isinstance(each, LeftOut)]
-            batch = [each for each in batch if not isinstance(each, LeftOut)]
-            try:
-                imported += await store.restore_submissions(connection, batch) if batch else 0
-            except (psycopg.DataError, psycopg.IntegrityError) as e:
-                first, last = read + 2, read + 1 + len(batch)  # as a spreadsheet counts them
-                raise BadArchive(f"labels.csv, rows {first} to {last}: one cannot be stored as it is.") from e
-            by_label.update("none" if row.true_label is None else str(row.true_label) for row in batch)
-            read += len(batch)
+        done = await _store(connection, rows, limits)
         if dry_run:
             await connection.rollback()
     if not dry_run:
-        log.info("admin: %d imported, %d were there, %d left out", imported, read - imported, len(left_out))
+        log.info("admin: %d imported, %d were there, %d left out", done.imported, done.skipped, done.left_out)
+    return done
+
+
+async def _store(connection: psycopg.AsyncConnection, rows: Iterator[Restored | LeftOut], limits: Limits) -> Imported:
+    read = imported = 0
+    by_label: Counter[str] = Counter()
+    left_out: list[LeftOut] = []
+    while batch := await run_in_threadpool(lambda: list(islice(rows, AT_ONCE))):
+        left_out += [each for each in batch if isinstance(each, LeftOut)]
+        sketches = [each for each in batch if isinstance(each, Restored)]
+        imported += await _store_batch(connection, sketches, read, limits)
+        by_label.update("none" if sketch.true_label is None else str(sketch.true_label) for sketch in sketches)
+        read += len(sketches)
     return Imported(
         imported=imported,
         skipped=read - imported,
@@ -141,3 +153,15 @@ async def import_submissions(
         left_out=len(left_out),
         examples=left_out[:EXAMPLES],
     )
+
+
+async def _store_batch(connection: psycopg.AsyncConnection, sketches: list[Restored], read: int, limits: Limits) -> int:
+    """Returns how many of them were new. `read`: the number of rows before them. Raises BadArchive and StorageFull."""
+    try:
+        new = await store.archive.restore(connection, sketches) if sketches else 0
+    except (psycopg.DataError, psycopg.IntegrityError) as e:
+        first, last = read + 2, read + 1 + len(sketches)  # as a spreadsheet counts them
+        raise BadArchive(f"labels.csv, rows {first} to {last}: one cannot be stored as it is.") from e
+    if new:
+        await limits.check_room(connection, sum(len(sketch.image) for sketch in sketches))
+    return new

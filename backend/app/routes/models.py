@@ -5,12 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from app import store
-from app.admin import AdminOnly
+from app.admin import WITH_OR_WITHOUT_TOKEN, AdminOnly, SeesAll
+from app.body import described, json_body
 from app.database import Connection, Pool, connect
 from app.errors import (
     AdminDisabled,
     AlreadyServing,
+    BodyTooLarge,
     DatabaseUnavailable,
+    ForeignOrigin,
     GateNotPassed,
     InvalidRequest,
     ModelNotFound,
@@ -20,53 +23,86 @@ from app.errors import (
     responses,
 )
 from app.registry import CurrentRegistry, Serving
-from app.schemas import Model, NewPromotion, Promotion
+from app.schemas.models import Learned, Model, NewPromotion, Promotion, ServingModel
 
 router = APIRouter(tags=["models"])
 
 Version = Annotated[str, Path(pattern="^[ -~]+$", description="version of the model that shall serve")]
 
 
-@router.get("/models")
-async def list_models(serving: Serving, pool: Pool) -> list[Model]:
-    """Every model, newest first: its card, the gate's verdict, and how it did on the sketches that it judged itself.
+@router.get("/models", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(WrongToken, AdminDisabled))
+async def list_models(serving: Serving, pool: Pool, sees_all: SeesAll) -> list[Model]:
+    """Every model, newest first: its card, the gate's verdict, its accuracy on the sketches that it read, and its race
+    with the serving model, if it was in one.
 
-    Without a database the one that serves, alone.
+    Without a database, only the model that serves. Where GALLERY is `approved`, only approved sketches count, unless
+    the admin token is sent.
     """
     try:
         async with connect(pool) as connection:
-            models = await store.list_models(connection, serving.version)
+            models = await store.models.list_all(connection, serving.version, sees_all)
+            races = {race.challenger: race for race in await store.races.list_latest(connection)}
     except DatabaseUnavailable:
-        models = []
-    if not any(model.serving for model in models):  # the database has not come yet
+        models, races = [], {}
+    for model in models:
+        model.race = races.get(model.version)
+    if not any(model.serving for model in models):  # it is not in the database yet
         alone = Model(
-            version=serving.version, created_at=None, serving=True, sha256=serving.card["sha256"], card=serving.card
+            version=serving.version, created_at=None, serving=True, sha256=serving.card.sha256, card=serving.card
         )
         models.insert(0, alone)
     return models
 
 
+@router.get("/models/serving")
+async def find_serving(serving: Serving, pool: Pool) -> ServingModel:
+    """The model that serves here, and what it has learned from people's sketches."""
+    sketches = (serving.card.sketches or {}).get("train")
+    if sketches is None:
+        return ServingModel(version=serving.version, learned=None)
+    try:
+        async with connect(pool) as connection:
+            gain = await store.models.find_gain(connection, serving.version)
+    except DatabaseUnavailable:
+        gain = None
+    points = None if gain is None else round(100 * gain, 2)
+    return ServingModel(version=serving.version, learned=Learned(sketches=sketches, points=points))
+
+
 @router.get("/promotions", responses=responses(InvalidRequest, DatabaseUnavailable))
 async def list_promotions(connection: Connection, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> list[Promotion]:
     """Which model was made to serve when, in place of which, and why; newest first."""
-    return await store.list_promotions(connection, limit)
+    return await store.promotions.list_latest(connection, limit)
 
 
 @router.post(
-    "/models/{version}/promote",
+    "/models/{version:path}/promote",  # path: a version may contain a slash
     status_code=201,
     dependencies=[AdminOnly],
+    openapi_extra=described(NewPromotion, required=False),
     responses=responses(
-        TokenMissing, WrongToken, AdminDisabled, ModelNotFound, AlreadyServing, GateNotPassed, ModelRefused,
-        InvalidRequest, DatabaseUnavailable,
+        TokenMissing,
+        WrongToken,
+        AdminDisabled,
+        ForeignOrigin,
+        ModelNotFound,
+        AlreadyServing,
+        GateNotPassed,
+        BodyTooLarge,
+        ModelRefused,
+        InvalidRequest,
+        DatabaseUnavailable,
     ),
-)  # fmt: skip
+)
 async def promote(
-    version: Version, registry: CurrentRegistry, pool: Pool, wanted: NewPromotion | None = None
+    version: Version,
+    registry: CurrentRegistry,
+    pool: Pool,
+    wanted: Annotated[NewPromotion, json_body(NewPromotion, default=NewPromotion())],
 ) -> Promotion:
-    """Make a model serve: here at once, in every other backend within 5 seconds, without losing a request.
+    """Make a model serve: in this process at once, in all others within 5 seconds, without losing a request.
 
-    It must have passed the gate, unless it served before (that is the rollback) or `overrule` is set.
+    It must have passed the gate against the model that serves now, unless it served before (a rollback) or `overrule`
+    is set.
     """
-    wanted = wanted or NewPromotion()
     return await registry.promote(pool, version, wanted.reason, wanted.overrule)

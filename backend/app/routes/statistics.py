@@ -6,18 +6,22 @@ from fastapi import APIRouter
 from psycopg import AsyncConnection
 
 from app import drift, store
+from app.admin import WITH_OR_WITHOUT_TOKEN, SeesAll
 from app.database import Connection
-from app.errors import DatabaseUnavailable, responses
+from app.errors import AdminDisabled, DatabaseUnavailable, WrongToken, responses
 from app.registry import Serving
-from app.schemas import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
+from app.schemas.statistics import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
 
-router = APIRouter(tags=["statistics"], responses=responses(DatabaseUnavailable))
+router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, DatabaseUnavailable))
 
 
-@router.get("/statistics")
-async def get_statistics(connection: Connection, serving: Serving) -> Statistics:
-    """Accuracy overall, by digit, confidence, day and model, the confusion matrix, and how sure the answers were."""
-    counts = await store.count_by_answer(connection)
+@router.get("/statistics", openapi_extra=WITH_OR_WITHOUT_TOKEN)
+async def get_statistics(connection: Connection, serving: Serving, sees_all: SeesAll) -> Statistics:
+    """Accuracy overall, by digit, confidence, day and model, the confusion matrix, and how sure the answers were.
+
+    Where GALLERY is `approved`, only approved submissions count, unless the admin token is sent.
+    """
+    counts = await store.statistics.count_by_answer(connection, sees_all)
     matrix = [[0] * 10 for _ in range(10)]
     for count in counts:
         if count["true_label"] is not None:
@@ -25,7 +29,7 @@ async def get_statistics(connection: Connection, serving: Serving) -> Statistics
     digits, correct = sum(map(sum, matrix)), sum(matrix[d][d] for d in range(10))
     total = sum(count["submissions"] for count in counts)
     alarms = {c["prediction"]: c["submissions"] - c["unsure"] for c in counts if c["true_label"] is None}
-    answers_by_day = await store.count_answers_by_day(connection)
+    answers_by_day = await store.predictions.count_answers_by_day(connection)
     answers, unsure_answers = sum(day.answers for day in answers_by_day), sum(day.unsure for day in answers_by_day)
     return Statistics(
         total=total,
@@ -37,10 +41,10 @@ async def get_statistics(connection: Connection, serving: Serving) -> Statistics
         unsure=sum(count["unsure"] for count in counts),
         per_digit=[_digit_statistics(matrix, digit, alarms.get(digit, 0)) for digit in range(10)],
         confusion_matrix=matrix,
-        confidence_bins=_bins(await store.count_by_confidence(connection)),
-        by_day=await store.count_by_day(connection),
-        by_model=await store.count_by_model(connection),
-        by_day_and_model=await store.count_by_day_and_model(connection),
+        confidence_bins=_bins(await store.statistics.count_by_confidence(connection, sees_all)),
+        by_day=await store.statistics.count_by_day(connection, sees_all),
+        by_model=await store.statistics.count_by_model(connection, sees_all),
+        by_day_and_model=await store.statistics.count_by_day_and_model(connection, sees_all),
         answers=Answers(total=answers, unsure=unsure_answers, unsure_share=_share(unsure_answers, answers)),
         answers_by_day=answers_by_day,
         drift=await _drift(connection, serving.version),
@@ -48,9 +52,9 @@ async def get_statistics(connection: Connection, serving: Serving) -> Statistics
 
 
 async def _drift(connection: AsyncConnection, model: str) -> Drift:
-    reference, end = await store.find_reference(connection, model) or (None, 0)
-    latest = await store.count_latest_confidences(connection, model, end, drift.LATEST)
-    if reference is None:  # these are still the first ones
+    reference, end = await store.predictions.find_reference(connection, model) or (None, 0)
+    latest = await store.predictions.count_latest_confidences(connection, model, end, drift.LATEST)
+    if reference is None:  # `latest` are still the first ones
         reference, latest = latest, [0] * 10
     return drift.compare(reference, latest)
 

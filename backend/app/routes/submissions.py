@@ -10,24 +10,24 @@ from typing import Annotated
 from uuid import UUID
 
 import numpy as np
-from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
+from pydantic.json_schema import SkipJsonSchema
 
 from app import imaging, store
-from app.admin import AdminOnly, IsAdmin, SeesAll
+from app.admin import WITH_OR_WITHOUT_TOKEN, AdminOnly, IsAdmin, SeesAll
+from app.body import FormRoute, described, json_body
+from app.client import CurrentClient
 from app.database import Connection, Pool, connect
 from app.errors import (
     AdminDisabled,
     BadCursor,
-    BlankImage,
     BodyTooLarge,
     DatabaseUnavailable,
-    ImageTooLarge,
+    ForeignOrigin,
     InvalidRequest,
     KeyReused,
-    MalformedImage,
-    MissingImage,
     NotAllowed,
-    NotAnImage,
+    StorageFull,
     SubmissionNotFound,
     TokenMissing,
     WrongToken,
@@ -35,8 +35,9 @@ from app.errors import (
 )
 from app.filters import Filters
 from app.journal import Log
+from app.limits import CurrentLimits
 from app.registry import Serving
-from app.schemas import (
+from app.schemas.submissions import (
     Change,
     Changed,
     ChangeOfMany,
@@ -48,29 +49,45 @@ from app.schemas import (
     SubmissionCount,
     SubmissionPage,
 )
-from app.upload import to_sketch
+from app.upload import PICTURE_ERRORS, PICTURE_PART, decode_upload
 
 log = logging.getLogger("app")
 
 router = APIRouter(
-    prefix="/submissions", tags=["submissions"], responses=responses(InvalidRequest, DatabaseUnavailable)
+    prefix="/submissions",
+    tags=["submissions"],
+    responses=responses(InvalidRequest, DatabaseUnavailable),
+    route_class=FormRoute,
 )
 
 Sorting = Annotated[Order, Query(description="`mislabelled`: those where the model disagrees, most confident first")]
-IdempotencyKey = Annotated[UUID | None, Header(description="a UUID that the client makes for each drawing")]
+IdempotencyKey = Annotated[
+    UUID | SkipJsonSchema[None], Header(description="a UUID that the client makes for each drawing")
+]
 
-WITH_TOKEN = responses(WrongToken, AdminDisabled)  # where a token may be sent
-ADMIN = {"dependencies": [AdminOnly], "responses": responses(TokenMissing, WrongToken, AdminDisabled)}
+ONE = "/{submission_id:uuid}"  # uuid: else DELETE /submissions/count would match, too
+WITH_TOKEN = responses(WrongToken, AdminDisabled)  # if the token is optional
+ADMIN = responses(TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, BodyTooLarge)  # if it is required
 
 
-@router.post("", status_code=201, responses=responses(MalformedImage, BodyTooLarge, ImageTooLarge, NotAnImage, BlankImage, MissingImage, InvalidRequest, KeyReused))  # fmt: skip  # noqa: E501
+@router.post(
+    "",
+    status_code=201,
+    responses=responses(*PICTURE_ERRORS, KeyReused, StorageFull, DatabaseUnavailable),
+    openapi_extra={"requestBody": {"content": {"multipart/form-data": PICTURE_PART}}},
+)
 async def submit(
+    request: Request,
     file: Annotated[UploadFile, File(description="the picture")],
     true_label: Annotated[Label, Form(description="what was drawn: 0 to 9, or `none` for something else")],
     model: Serving,
     pool: Pool,
     journal: Log,
-    visit: Annotated[UUID | None, Form(description="a random UUID that all sketches of one visit share")] = None,
+    limits: CurrentLimits,
+    client: CurrentClient,
+    visit: Annotated[
+        UUID | SkipJsonSchema[None], Form(description="a random UUID that all sketches of one visit share")
+    ] = None,
     log_it: Annotated[
         bool, Query(alias="log", description="also log the answer, where it was asked for with `/predict?log=false`")
     ] = False,
@@ -81,11 +98,11 @@ async def submit(
     The same `Idempotency-Key` with the same content again returns the first submission.
     """
     data = await file.read()
-    sketch = await to_sketch(data)
+    sketch = await decode_upload(request, data)
     start = time.perf_counter()
     reading = model.read(imaging.prepare(sketch))
     milliseconds = 1e3 * (time.perf_counter() - start)
-    new = store.NewSubmission(
+    new = store.submissions.NewSubmission(
         idempotency_key=idempotency_key,
         request_sha256=hashlib.sha256(true_label.encode() + b"\0" + data).digest(),
         image=imaging.to_png(sketch),
@@ -97,33 +114,37 @@ async def submit(
         true_label=true_label.digit,
         visit=visit,
     )
-    async with connect(pool) as connection:
-        stored = await store.insert_submission(connection, new)
-        if stored and log_it:
-            journal.record(stored, milliseconds)
-        if stored is None and idempotency_key:
-            stored = await store.find_repeated(connection, idempotency_key, new.request_sha256)
-    if stored is None:
+    async with limits.writing(pool, client) as connection:
+        stored = await store.submissions.insert(connection, new)
+        if stored:
+            await limits.check_room(connection, len(new.image))
+            if log_it:
+                journal.record(stored, milliseconds)
+        elif idempotency_key:
+            stored = await store.submissions.find_repeated(connection, idempotency_key, new.request_sha256)
+    if stored is None:  # raised after the transaction: the attempt counts towards the limits
         raise KeyReused
     return stored
 
 
-@router.get("", responses=responses(BadCursor, WrongToken, AdminDisabled))
+@router.get("", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(BadCursor, WrongToken, AdminDisabled))
 async def list_submissions(
+    sees_all: SeesAll,
     connection: Connection,
     filters: Filters,
-    sees_all: SeesAll,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before, in the same order")] = None,
+    cursor: Annotated[
+        str | SkipJsonSchema[None], Query(description="`next_cursor` of the page before, in the same order")
+    ] = None,
     order: Sorting = "newest",
 ) -> SubmissionPage:
     """Submissions, newest first or likeliest mislabelled first, page by page.
 
     Where GALLERY is `approved`, only approved ones, unless the admin token is sent.
     """
-    items = await store.list_submissions(
+    items = await store.pages.list_page(
         connection,
-        limit + 1,  # one more tells whether there is another page
+        limit + 1,  # to know whether there is another page
         order,
         _parse_cursor(cursor, order) if cursor else None,
         approved_only=None if sees_all else True,
@@ -133,76 +154,89 @@ async def list_submissions(
     return SubmissionPage(items=items[:limit], next_cursor=_cursor(items[limit - 1], order) if more else None)
 
 
-@router.get("/count", responses=WITH_TOKEN)
+@router.get("/count", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=WITH_TOKEN)
 async def count_submissions(
-    connection: Connection, filters: Filters, sees_all: SeesAll, order: Sorting = "newest"
+    sees_all: SeesAll, connection: Connection, filters: Filters, order: Sorting = "newest"
 ) -> SubmissionCount:
     """How many submissions the pages of the list hold, with the same filters and order."""
-    found = await store.count_submissions(connection, order, approved_only=None if sees_all else True, **filters)
+    found = await store.pages.count(connection, order, approved_only=None if sees_all else True, **filters)
     return SubmissionCount(submissions=found)
 
 
-@router.patch("", **ADMIN)
-async def change_many(change: ChangeOfMany, connection: Connection) -> Changed:
+@router.patch("", dependencies=[AdminOnly], openapi_extra=described(ChangeOfMany), responses=ADMIN)
+async def change_many(change: Annotated[ChangeOfMany, json_body(ChangeOfMany)], connection: Connection) -> Changed:
     """Give up to 200 submissions a new label, a new status or both, all at once or none of them."""
-    changed = await store.change_submissions(connection, change.ids, **change.columns)
+    changed = await store.submissions.change(connection, change.ids, **change.columns)
     log.info("admin: %s set for %s", change.columns, _listed(submission.id for submission in changed))
     return Changed(changed=len(changed))
 
 
-@router.post("/delete", **ADMIN)
-async def delete_many(deletion: Deletion, connection: Connection) -> Deleted:
+@router.post("/delete", dependencies=[AdminOnly], openapi_extra=described(Deletion), responses=ADMIN)
+async def delete_many(deletion: Annotated[Deletion, json_body(Deletion)], connection: Connection) -> Deleted:
     """Delete up to 200 submissions, all at once or none of them."""
-    deleted = await store.delete_submissions(connection, deletion.ids)
+    deleted = await store.submissions.delete(connection, deletion.ids)
     log.info("admin: %d deleted of %s", deleted, _listed(deletion.ids))
     return Deleted(deleted=deleted)
 
 
-@router.delete("", status_code=204, responses=responses(NotAllowed))
+@router.delete("", status_code=204, responses=responses(NotAllowed, ForeignOrigin))
 async def delete_by_key(
-    connection: Connection, idempotency_key: Annotated[UUID, Header(description="the one it was sent with")]
+    idempotency_key: Annotated[UUID, Header(description="the one it was sent with")],
+    pool: Pool,
+    limits: CurrentLimits,
+    client: CurrentClient,
 ) -> None:
     """Undo by the `Idempotency-Key` alone, within 10 minutes; for a client that does not know whether its request
     arrived. Where nothing was stored with that key, there is nothing to do, and that is fine.
     """
-    if await store.delete_own_submission(connection, idempotency_key):
-        return
-    if await store.has_key(connection, idempotency_key):
+    async with limits.writing(pool, client) as connection:
+        if await store.submissions.delete_own(connection, idempotency_key):
+            return
+        known = await store.submissions.has_key(connection, idempotency_key)
+    if known:
         raise NotAllowed
 
 
-@router.get("/{submission_id}", responses=responses(SubmissionNotFound) | WITH_TOKEN)
+@router.get(ONE, openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(SubmissionNotFound) | WITH_TOKEN)
 async def get_submission(
-    submission_id: UUID, connection: Connection, sees_all: SeesAll, idempotency_key: IdempotencyKey = None
+    submission_id: UUID, sees_all: SeesAll, connection: Connection, idempotency_key: IdempotencyKey = None
 ) -> Submission:
     """One submission. Where GALLERY is `approved` and this one is not: with its `Idempotency-Key`, or the token."""
-    found = await store.find_submission(connection, submission_id, sees_all, idempotency_key)
+    found = await store.submissions.find(connection, submission_id, sees_all, idempotency_key)
     if found is None:
         raise SubmissionNotFound
     return found
 
 
 @router.get(
-    "/{submission_id}/image",
+    ONE + "/image",
+    openapi_extra=WITH_OR_WITHOUT_TOKEN,
     response_class=Response,
     responses=responses(SubmissionNotFound)
     | WITH_TOKEN
     | {200: {"content": {"image/png": {}}, "description": "The sketch"}},
 )
 async def get_image(
-    submission_id: UUID, connection: Connection, sees_all: SeesAll, idempotency_key: IdempotencyKey = None
+    submission_id: UUID, sees_all: SeesAll, connection: Connection, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """The sketch: greyscale, at most 280×280. Shown to whom the submission is."""
-    image = await store.find_image(connection, submission_id, sees_all, idempotency_key)
+    image = await store.submissions.find_image(connection, submission_id, sees_all, idempotency_key)
     if image is None:
         raise SubmissionNotFound
     return Response(image, media_type="image/png", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
-@router.patch("/{submission_id}", **ADMIN | {"responses": ADMIN["responses"] | responses(SubmissionNotFound)})
-async def change_one(submission_id: UUID, change: Change, connection: Connection) -> Submission:
+@router.patch(
+    ONE,
+    dependencies=[AdminOnly],
+    openapi_extra=described(Change),
+    responses=ADMIN | responses(SubmissionNotFound),
+)
+async def change_one(
+    submission_id: UUID, change: Annotated[Change, json_body(Change)], connection: Connection
+) -> Submission:
     """Approve, reject or relabel a submission."""
-    changed = await store.change_submissions(connection, [submission_id], **change.columns)
+    changed = await store.submissions.change(connection, [submission_id], **change.columns)
     if not changed:
         raise SubmissionNotFound
     log.info("admin: %s set for %s", change.columns, submission_id)
@@ -210,22 +244,28 @@ async def change_one(submission_id: UUID, change: Change, connection: Connection
 
 
 @router.delete(
-    "/{submission_id}", status_code=204, responses=responses(NotAllowed, WrongToken, AdminDisabled, SubmissionNotFound)
+    ONE,
+    openapi_extra=WITH_OR_WITHOUT_TOKEN,
+    status_code=204,
+    responses=responses(NotAllowed, ForeignOrigin, WrongToken, AdminDisabled, SubmissionNotFound),
 )
 async def delete(
     submission_id: UUID,
-    connection: Connection,
     is_admin: IsAdmin,
     sees_all: SeesAll,
+    pool: Pool,
+    limits: CurrentLimits,
+    client: CurrentClient,
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Delete a submission: with the admin token, or, within 10 minutes, as undo with its `Idempotency-Key`."""
-    if is_admin and await store.delete_submissions(connection, [submission_id]):
-        log.info("admin: %s deleted", submission_id)
-        return
-    if idempotency_key and await store.delete_own_submission(connection, idempotency_key, submission_id):
-        return
-    found = await store.find_submission(connection, submission_id, sees_all, idempotency_key)
+    async with connect(pool) if is_admin else limits.writing(pool, client) as connection:
+        if is_admin and await store.submissions.delete(connection, [submission_id]):
+            log.info("admin: %s deleted", submission_id)
+            return
+        if idempotency_key and await store.submissions.delete_own(connection, idempotency_key, submission_id):
+            return
+        found = await store.submissions.find(connection, submission_id, sees_all, idempotency_key)
     raise NotAllowed if found else SubmissionNotFound
 
 
@@ -239,11 +279,11 @@ def _cursor(last: Submission, order: Order) -> str:
 
 
 def _parse_cursor(cursor: str, order: Order) -> tuple[datetime | float, UUID]:
-    """Where the page before ended. A time is no number, and the other way round: so the orders cannot be mixed up."""
+    """Where the previous page ended. A cursor of another order does not parse: a time is not a number."""
     try:
         place, submission_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
         return datetime.fromisoformat(place) if order == "newest" else _confidence(place), UUID(submission_id)
-    except ValueError as e:  # also what base64 and decode raise
+    except ValueError as e:  # also binascii.Error and UnicodeDecodeError
         raise BadCursor from e
 
 
@@ -251,4 +291,4 @@ def _confidence(text: str) -> float:
     confidence = float(text)
     if not 0 <= confidence <= 1:
         raise ValueError(text)
-    return float(np.float32(confidence))  # as the database has it
+    return float(np.float32(confidence))  # as in the database

@@ -19,10 +19,12 @@ import pytest
 from PIL import Image
 
 from app import archive
-from app.archive import COLUMNS, pack, unpack
+from app.archive import COLUMNS, unpack
 from app.errors import BadArchive
-from app.schemas import Submission
+from app.export import pack
+from app.schemas.submissions import Submission
 from tests.drawings import draw, encode, seven
+from tests.hostile import empty_chunks
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -123,7 +125,7 @@ def test_export_of_an_older_release_is_read():
     assert [row.visit for row in read(zipped(files | {"labels.csv": text.getvalue().encode()}))] == [None] * 3
 
 
-def test_none_at_all_are_an_archive_too():
+def test_no_submissions_make_an_archive_too():
     data = packed([], [])
     assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["labels.csv"]
     assert read(data) == []
@@ -152,7 +154,7 @@ def test_table_of_contents_is_right(count):
 
 @pytest.mark.long
 def test_memory_is_flat():
-    """However many come: of each, only its place in the table of contents is kept."""
+    """Only each sketch's entry in the central directory is kept."""
     sketch, count = bytes(2000), 6_000
 
     async def rows():
@@ -190,8 +192,8 @@ def test_what_was_written_is_read():
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_archive_packed_by_hand_is_read(method):
-    """With what file managers put in, and a spreadsheet's byte order mark, its own order and columns of its own."""
+def test_archive_edited_by_hand_is_read(method):
+    """With files of file managers, a byte order mark, another order of columns, and additional ones."""
     files = good()
     rows = list(csv.DictReader(io.StringIO(files["labels.csv"].decode())))
     text = io.StringIO()
@@ -238,6 +240,26 @@ def test_bad_row_is_named(column, value, why):
     assert why in detail
 
 
+@pytest.mark.parametrize(
+    "moment", ["2000-01-01T05:00:00+14:00", "2100-12-31T23:00:00-05:00", "1999-12-31T23:59:59.999999Z"]
+)
+def test_moment_that_an_export_would_write_in_another_year_is_refused(moment):
+    """Else what was imported could be exported, and not imported again."""
+    assert "created_at" in refused(edited("created_at", moment))
+
+
+@pytest.mark.parametrize("moment", ["1999-12-31T23:00:00-05:00", "2000-01-01T00:00:00Z", "2100-12-31T23:59:59.999999Z"])
+def test_export_of_what_was_imported_can_be_imported(moment):
+    restored = next(row for row in read(edited("created_at", moment)) if row.created_at != NOON)
+    again = zipped(good() | {"labels.csv": exported(submission(0, created_at=restored.created_at))})
+    assert read(again)[0].created_at == datetime.fromisoformat(moment)
+
+
+def exported(*rows: Submission) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(packed(list(rows), [b""]))) as file:
+        return file.read("labels.csv")
+
+
 def test_row_is_counted_as_a_spreadsheet_counts():
     assert "row 4" in refused(edited("status", "maybe", row=3))
 
@@ -265,7 +287,7 @@ def test_row_of_another_length_is_refused(line):
      seven() + bytes(archive.MAX_SKETCH)],
     ids=["empty", "magic", "cut", "damaged", "JPEG", "large", "high", "in colour", "bytes"],
 )  # fmt: skip
-def test_picture_that_cannot_be_kept_is_refused(picture):
+def test_invalid_sketch_is_refused(picture):
     files = good()
     name = next(name for name in files if name.startswith("sketches/"))
     assert "row 2" in refused(zipped(files | {name: picture}))
@@ -283,7 +305,7 @@ def test_other_files_are_refused(data):
 
 
 def test_damaged_archive_is_refused_or_read_as_it_was():
-    """Whichever bytes are changed or lost: never anything else."""
+    """Whichever bytes are changed or lost, nothing else happens."""
     dice = random.Random(0)
     whole = packed([submission(n) for n in range(3)], [encode(draw(n)) for n in range(3)])
     wanted = read(whole)
@@ -307,7 +329,7 @@ def test_damaged_archive_is_refused_or_read_as_it_was():
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """Fails where much more is unpacked than may be."""
+    """Fails if much more is unpacked than allowed."""
     tracemalloc.start()
     yield
     peak = tracemalloc.get_traced_memory()[1]
@@ -344,13 +366,13 @@ def test_file_that_is_larger_than_a_sketch_is_not_unpacked(little_memory):
 
 @pytest.mark.long
 @pytest.mark.parametrize("size", [0, 1000, 262_144])
-def test_nor_if_the_archive_lies_about_its_size(little_memory, size):
+def test_file_larger_than_the_archive_says_is_not_unpacked(little_memory, size):
     assert "row 2" in refused(lying(*bomb(), size))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_nor_if_it_is_packed_in_a_way_that_unpacks_all_at_once(little_memory, method):
+def test_file_of_another_compression_method_is_not_unpacked(little_memory, method):
     data, name = bomb(method=method)
     assert "Deflate" in refused(lying(data, name, 1000))
 
@@ -366,7 +388,7 @@ def test_files_that_are_large_together_are_not_unpacked(little_memory, monkeypat
     assert "Unpacked" in refused(zipped(good() | {"more": bytes(20_000)}))
 
 
-def test_endless_table_of_contents_is_not_read(little_memory):
+def test_huge_central_directory_is_not_read(little_memory):
     """400,000 names of no file, in 19 MB: each would take ten times that."""
     entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
     count = 400_000
@@ -375,6 +397,14 @@ def test_endless_table_of_contents_is_not_read(little_memory):
     tracemalloc.reset_peak()
     with pytest.raises(BadArchive, match="more than 100,000 files"):
         list(unpack(data))
+
+
+def test_sketch_of_many_chunks_is_refused():
+    files = good()
+    name = next(name for name in files if name.startswith("sketches/"))
+    files[name] = empty_chunks(260_000)
+    with pytest.raises(BadArchive, match="no PNG, or damaged"):
+        list(unpack(io.BytesIO(zipped(files))))
 
 
 def test_too_many_sketches_are_refused(monkeypatch):

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from app.config import BACKEND, Settings
 
 EXAMPLE = BACKEND.parent / ".env.example"
-# what other parts of the project read: scripts and Compose, the frontend, training
+# settings of other parts of the project: scripts and Compose, the frontend, training
 OF_OTHERS = {
     "BIND_ADDRESS", "BACKEND_PORT", "FRONTEND_PORT", "BACKEND_URL", "MNIST_DIR", "DEBUG_MODE", "TRAIN_USER",
     "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "COMPOSE_PROJECT_NAME", "TORCH_INDEX",
-    "PGADMIN_PORT", "PGADMIN_EMAIL", "PGADMIN_PASSWORD",
+    "PGADMIN_PORT", "PGADMIN_EMAIL", "PGADMIN_PASSWORD", "DOMAIN", "HTTP_PORT", "HTTPS_PORT", "STROKES_DIR",
 }  # fmt: skip
 
 
@@ -108,3 +108,15 @@ def test_model_path_is_relative_to_the_backend(nothing_set, monkeypatch):
     assert Settings().model_file == BACKEND / "models/default/model.onnx"
     monkeypatch.setenv("MODEL_PATH", "/elsewhere/model.onnx")
     assert Settings().model_file == Path("/elsewhere/model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"), [("100000 100000", 1), ("150000 100000", 2), ("50000 100000", 1), ("max 100000", 8)]
+)
+def test_as_many_workers_as_a_container_may_use_cores(nothing_set, monkeypatch, tmp_path, quota, most):
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    monkeypatch.setattr("app.config.CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64), raising=False)
+    assert Settings().worker_count == most
+    monkeypatch.setenv("WORKERS", "3")
+    assert Settings().worker_count == 3

@@ -47,14 +47,14 @@ def test_single_answer_in_an_empty_bin_is_no_change():
         ([20, 20, 20, 30, 30, 40, 40, 50, 50, 200], 0.25, 5, "Much change: the model is less sure"),
     ],
 )
-def test_index_is_told_in_words(latest, low, high, begins):
-    told = compare(SURE, latest)
-    assert low <= told.psi < high
-    assert told.sentence.startswith(begins)
-    assert (told.answers, told.reference) == (500, 500)
+def test_index_is_described_in_a_sentence(latest, low, high, begins):
+    drift = compare(SURE, latest)
+    assert low <= drift.psi < high
+    assert drift.sentence.startswith(begins)
+    assert (drift.answers, drift.reference) == (500, 500)
 
 
-def test_luck_alone_seldom_looks_like_a_change():
+def test_chance_alone_rarely_looks_like_a_change():
     """Of two samples of 500 from the same distribution at most about one pair in 100 reaches an index of 0.1."""
     dice = np.random.default_rng(0)
     shares = np.array(SURE) / sum(SURE)
@@ -64,10 +64,10 @@ def test_luck_alone_seldom_looks_like_a_change():
 
 @pytest.mark.parametrize(("reference", "latest"), [([0] * 10, [0] * 10), ([49] * 10, [0] * 10), (EVEN, [49] * 10)])
 def test_too_few_answers_say_that_there_are_too_few(reference, latest):
-    told = compare(reference, latest)
-    assert told.psi is None
-    assert told.sentence.startswith("Too early to tell")
-    assert f"{sum(reference)} first ones and {sum(latest)} later ones" in told.sentence
+    drift = compare(reference, latest)
+    assert drift.psi is None
+    assert drift.sentence.startswith("Too early to tell")
+    assert f"{sum(reference)} first ones and {sum(latest)} later ones" in drift.sentence
 
 
 def test_five_hundred_on_either_side_are_enough():

@@ -108,7 +108,7 @@ def answers_logged(postgres: Postgres) -> int:
 # --- frozen -----------------------------------------------------------------------------------------
 
 
-def test_frozen_database_keeps_nobody_waiting_and_is_used_again_when_it_moves(victim, service):
+def test_frozen_database_delays_no_request_and_is_used_again_when_it_resumes(victim, service):
     client = service.client
     all_at_once(reads(client) * 3)  # so that there are connections to find dead
     with victim.connect() as connection:
@@ -133,7 +133,7 @@ def test_frozen_database_keeps_nobody_waiting_and_is_used_again_when_it_moves(vi
         assert count(connection) == before + 1
 
 
-def test_what_had_begun_when_the_database_froze_ends_too(victim, service):
+def test_requests_that_began_before_the_freeze_end_too(victim, service):
     client = service.client
     with victim.connect() as other, ThreadPoolExecutor(3) as people:
         with other.transaction():
@@ -232,7 +232,7 @@ def submissions_on(disk: Path, connection: Connection) -> Iterator[None]:
         connection.execute("DROP TABLESPACE small")
 
 
-def test_full_disk_is_told_in_words_until_there_is_room_again(victim, service, disk):
+def test_full_disk_is_reported_until_there_is_space_again(victim, service, disk):
     client = service.client
     with victim.connect() as connection, submissions_on(disk, connection):
         stored = fill(client)

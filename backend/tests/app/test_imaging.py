@@ -1,4 +1,4 @@
-"""Any picture becomes what MNIST would have made of it. (Which picture is which digit: test_behaviour.py.)"""
+"""Any picture is prepared as MNIST was. (test_behaviour.py tests which digits are read.)"""
 
 import io
 import struct
@@ -27,7 +27,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def likenesses(name: str) -> list[float]:
-    """How alike each digit of a scene is to the plain drawing, once prepared."""
+    """The similarity of each digit of a scene, once prepared, to the plain drawing."""
     return [alike(prepare(sketch_of(name, digit)), PLAIN[digit]) for digit in range(10)]
 
 
@@ -47,7 +47,7 @@ def test_colours_and_transparency_make_no_difference(name):
 @pytest.mark.long
 @pytest.mark.parametrize("name", DIRT)
 def test_dirt_light_and_texture_make_little_difference(name):
-    # a thin pen stays thin, which costs likeness: the shape must be found, and nothing beside it
+    # a thin pen stays thin, which costs similarity: the shape must be found, and nothing else
     assert np.mean(likenesses(name)) > (0.75 if "thin" in name else 0.9)
 
 
@@ -135,7 +135,7 @@ def test_bold_digit_whose_ink_covers_more_than_its_paper_is_not_inverted():
 
 
 @pytest.mark.parametrize("pen", [0.2, 0.3])
-def test_bold_digit_on_a_large_canvas_is_no_sheet_of_paper(pen):
+def test_bold_digit_on_a_large_canvas_is_not_taken_for_a_sheet(pen):
     for digit in range(10):
         small, large = draw(digit, 280, size=0.75, pen=pen), draw(digit, 1120, size=0.75, pen=pen)
         for polarity in (small, 255 - small), (large, 255 - large):
@@ -241,13 +241,13 @@ def test_wholly_transparent_image_is_refused(kind):
         prepare(read(encode(nothing, kind)))
 
 
-def test_one_grey_at_half_transparency_is_refused():
+def test_uniform_grey_at_half_transparency_is_refused():
     with pytest.raises(BlankImage):
         prepare(read(encode(Image.new("RGBA", (280, 280), (90, 90, 90, 140)))))
 
 
 @pytest.mark.parametrize("sigma", [8, 10, 20, 60, 200])
-def test_mere_noise_is_blank_or_read_but_never_breaks(sigma):
+def test_noise_is_blank_or_read_without_an_error(sigma):
     for level in (0, 30, 128, 225, 255):
         try:
             image = prepare(read(encode(noisy(np.full((280, 280), float(level)), sigma))))
@@ -259,7 +259,7 @@ def test_mere_noise_is_blank_or_read_but_never_breaks(sigma):
 @pytest.mark.parametrize(
     "side", [(1, 2), (2, 1), (2, 2), (3, 3), (1, 280), (280, 1), (1, 5000), (5000, 1), (70_000, 3)]
 )
-def test_odd_shapes_are_blank_or_read_but_never_break(side):
+def test_odd_shapes_are_blank_or_read_without_an_error(side):
     rng = np.random.default_rng(0)
     for contrast in (1, 30, 255):
         picture = (rng.integers(0, 2, side) * contrast).astype(np.uint8)
@@ -321,7 +321,7 @@ def test_file_cut_off_after_its_header_is_malformed(kind, share):
         read(whole[: int(len(whole) * share)])
 
 
-def test_damaged_files_raise_nothing_but_our_own_errors():
+def test_damaged_files_only_raise_app_errors():
     rng = np.random.default_rng(0)
     small = colour(draw(2, 60), (0, 0, 0), (255, 255, 255))
     originals = [encode(small, kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "MPO")]
@@ -347,7 +347,7 @@ def test_damaged_files_raise_nothing_but_our_own_errors():
     assert 100 < refused < 400  # else nothing was damaged, or nothing was read
 
 
-def test_random_bytes_behind_a_picture_s_signature_raise_nothing_but_our_own_errors():
+def test_random_bytes_after_a_signature_only_raise_app_errors():
     rng = np.random.default_rng(1)
     for start in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"RIFF\x40\x00\x00\x00WEBPVP8 "):
         for _ in range(40):
@@ -359,7 +359,7 @@ def test_random_bytes_behind_a_picture_s_signature_raise_nothing_but_our_own_err
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds no pixels."""
+    """A PNG that claims a size and has no pixels."""
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks

@@ -1,4 +1,4 @@
-"""The log of answers, on the real database and without it."""
+"""The log of predictions, with a real database and without one."""
 
 import asyncio
 import time
@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from app import journal
+from app import background, journal
 from app.config import Settings
 from app.database import create_pool
 from app.journal import BATCH, CAPACITY, DROPPED, Journal
-from app.schemas import Prediction
+from app.schemas.predictions import Prediction
 from tests.calls import predict, submit
 from tests.conftest import free_port, serving
 from tests.drawings import seven
@@ -66,7 +66,7 @@ def dropped() -> float:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Without the pauses that production makes."""
+    """With shorter pauses than in production."""
     monkeypatch.setattr(journal, "EVERY_S", 0.05)
 
 
@@ -99,7 +99,7 @@ def test_sketch_that_is_read_while_it_is_drawn_is_logged_once_when_it_is_labelle
             files, headers = {"file": ("a.png", seven(), "image/png")}, {"Idempotency-Key": str(UUID(int=1))}
             options = {"files": files, "data": {"true_label": "7"}, "headers": headers, "params": {"log": "true"}}
             assert service.client.post("/submissions", **options).status_code == 201
-        submit(service.client)  # a client that does not ask for it
+        submit(service.client)  # a client that does not ask for the log
         service.stop()
     [row] = database.execute("SELECT digit, unsure FROM predictions").fetchall()
     assert row == {"digit": 7, "unsure": False}
@@ -124,7 +124,7 @@ def test_full_batch_does_not_wait_and_a_smaller_one_does(postgres, database, mon
                 for _ in range(BATCH):
                     kept.record(answer(), 1.0)
                 assert await until(lambda: len(rows(database)) == BATCH)
-                await asyncio.sleep(0.5)  # it looks whether more came meanwhile
+                await asyncio.sleep(0.5)  # it checks whether there are more
                 kept.record(answer(), 1.0)
                 await asyncio.sleep(0.3)
                 assert len(rows(database)) == BATCH
@@ -154,7 +154,7 @@ def test_rows_go_in_batches(postgres, database):
 
 @pytest.mark.long
 def test_oldest_are_dropped_and_counted_while_the_database_is_away(postgres, database, quick):
-    """It comes back: what was kept is written, in its order."""
+    """When it is back, the rows that were kept are written in order."""
 
     async def run():
         before = dropped()
@@ -164,7 +164,7 @@ def test_oldest_are_dropped_and_counted_while_the_database_is_away(postgres, dat
                 for number in range(CAPACITY + 30):
                     kept.record(answer(), float(number))
                     if number % 2000 == 0:
-                        await asyncio.sleep(0.2)  # it tries meanwhile, and puts back what it took
+                        await asyncio.sleep(0.2)  # meanwhile it tries, and puts back the rows
                 await asyncio.sleep(2)
             assert len(kept._rows) == CAPACITY
             assert dropped() - before == 30
@@ -197,8 +197,8 @@ def test_database_that_goes_and_comes_back_costs_no_row(postgres, database):
         assert found == 21
 
 
-def test_rows_that_the_table_refuses_are_dropped_and_hold_up_nobody(postgres, database, quick, monkeypatch):
-    monkeypatch.setattr(journal, "AFTER_TROUBLE_S", 0.05)
+def test_rows_that_the_table_refuses_are_dropped_and_block_no_others(postgres, database, quick, monkeypatch):
+    monkeypatch.setattr(background, "AFTER_ERROR_S", 0.05)
 
     async def run():
         before = dropped()
@@ -225,7 +225,7 @@ def test_recording_takes_microseconds():
             kept.record(given, 1.0)
         return (time.perf_counter() - start) / 20_000
 
-    assert asyncio.run(run()) < 50e-6  # about 1 µs; an answer takes a thousand
+    assert asyncio.run(run()) < 50e-6  # about 1 µs; a prediction takes a thousand
 
 
 # --- kept for a time --------------------------------------------------------------------------------

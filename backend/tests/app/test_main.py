@@ -1,9 +1,11 @@
-"""The application as a whole: its documentation, its errors, and what its process loads and takes."""
+"""The application as a whole: its documentation, its errors, and its process's imports and memory."""
 
 import re
 import subprocess
 import sys
 import time
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -108,17 +110,24 @@ def test_wrong_method_is_refused(client):
     assert_problem(client.post("/statistics"), 405, "MethodNotAllowed")
 
 
+def test_wrong_method_is_refused_with_the_allowed_ones(client):
+    allowed = {"/predict": "POST", "/submissions": "DELETE, GET, PATCH, POST", "/docs": "GET", "/admin": "GET",
+               f"/submissions/{UUID(int=1)}": "DELETE, GET, PATCH", "/models/a/b/promote": "POST"}  # fmt: skip
+    for path, methods in allowed.items():
+        assert client.put(path).headers["Allow"] == methods
+
+
 def test_invalid_field_is_named(client):
     problem = submit(client, seven(), "11")
     assert_problem(problem, 422, "InvalidRequest")
     assert "true_label" in problem.json()["detail"]
 
 
-def test_bug_of_ours_betrays_nothing(client, monkeypatch):
+def test_internal_error_reveals_nothing(client, monkeypatch):
     def broken(*_):
         raise RuntimeError("SELECT secret FROM /etc/passwd")
 
-    monkeypatch.setattr(Recognizer, "read", broken)
+    monkeypatch.setattr(Recognizer, "read_all", broken)
     outside = TestClient(app, raise_server_exceptions=False)
     response = predict(outside, seven())
     assert_problem(response, 500, "InternalError")
@@ -137,7 +146,7 @@ def test_serving_loads_no_torch():
 
 @pytest.mark.long
 def test_large_bodies_are_refused_over_the_wire(postgres):
-    """Also those whose client goes on sending, and the next request finds the server well."""
+    """Also if the client goes on sending; and the next request works."""
     too_much, kind = bytes(11_000_000), {"Content-Type": "image/png"}
     with Service(postgres.environment) as service:
         for _ in range(2):
@@ -159,6 +168,6 @@ def test_cold_start_is_quick_and_small(postgres):
             predict(service.client, seven(), preview=True)
         submit(service.client)
         service.client.get("/docs")
-        if not service.status_file.exists():
+        if not Path("/proc").exists():
             pytest.skip("resident memory is read from /proc")
         assert service.resident_mb < 200

@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import BadArchive
 from app.pictures import NOTHING, UNLABELLED, label_of, unpack
-from app.schemas import LeftOut
+from app.schemas.submissions import LeftOut
 from tests.app.test_archive import bomb, zipped
 from tests.calls import blank
 from tests.drawings import draw, encode, seven
@@ -54,7 +54,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(model):
     }
 
 
-def test_what_systems_add_is_not_mentioned(model):
+def test_files_that_operating_systems_add_are_ignored(model):
     junk = dict.fromkeys(("__MACOSX/7/._a.png", "7/.DS_Store", "7/Thumbs.db", "7/desktop.ini"), b"x")
     assert len(read(model, {"7/a.png": seven()} | junk)) == 1
 

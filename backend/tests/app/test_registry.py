@@ -1,4 +1,4 @@
-"""Which model serves, in one backend and in several, while promotions come in and the database comes and goes."""
+"""Which model serves, in one backend and in several, during promotions and outages of the database."""
 
 import hashlib
 import time
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from threading import Event
-from typing import Any
 
 import httpx2
 import pytest
 
 from app import registry
-from app.store import NewModel
+from app.card import Card
+from app.store.models import NewModel
 from tests.calls import predict
 from tests.conftest import free_port, serving
 from tests.drawings import seven
@@ -25,7 +25,7 @@ NOTICED_WITHIN_S = 5
 
 
 def serves(client) -> str:
-    """The version that answers."""
+    """The version that serves."""
     return predict(client, seven()).json()["model"]
 
 
@@ -54,11 +54,19 @@ def environment(postgres) -> dict[str, str]:
 # --- several backends -------------------------------------------------------------------------------
 
 
+def test_promotion_reaches_all_workers(environment, database):
+    version = store_model(database, candidate(1))
+    with Service(environment | {"WORKERS": "2"}) as service:
+        seconds_until(lambda: service.log.count("serving ") == 2, 20)
+        write_promotion(database, version)
+        assert seconds_until(lambda: service.log.count(f"serving {version} in place of") == 2) < NOTICED_WITHIN_S
+
+
 def test_promotion_is_noticed_by_another_backend_and_so_is_the_rollback(environment, database, model):
     versions = [store_model(database, candidate(seed)) for seed in (1, 2)]
     with Service(environment) as other, serving(environment) as client:
         for version in (*versions, versions[0], model.version):
-            assert promote(client, version).status_code == 201
+            assert promote(client, version, overrule=True).status_code == 201
             assert serves(client) == version  # here at once
             assert seconds_until(lambda: serves(other.client) == version) < NOTICED_WITHIN_S  # noqa: B023
             assert state(other.client) == {"ready": True, "detail": version}
@@ -88,7 +96,7 @@ def test_promotion_of_another_database_is_noticed_though_it_has_the_same_id(envi
     write_promotion(database, first)
     with serving(environment) as client:
         seconds_until(lambda: serves(client) == first)
-        database.execute("UPDATE promotions SET model = %s", [second])  # as in a database that took this one's place
+        database.execute("UPDATE promotions SET model = %s", [second])  # as in another database
         assert seconds_until(lambda: serves(client) == second) < NOTICED_WITHIN_S
 
 
@@ -103,40 +111,37 @@ def test_model_that_ships_is_registered_in_a_database_that_takes_the_place_of_an
 
 
 def flipped(onnx: bytes) -> bytes:
-    """One bit of it is wrong, in the middle of the weights."""
+    """One bit in the middle of the weights is flipped."""
     damaged = bytearray(onnx)
     damaged[len(onnx) // 2] ^= 1
     return bytes(damaged)
 
 
 BAD = {
-    "a flipped bit": (lambda: candidate(3, onnx=flipped(candidate(3).onnx)), "damaged"),
-    "cut off": (lambda: candidate(3, onnx=candidate(3).onnx[:1000]), "damaged"),
-    "another's sha256": (lambda: candidate(3, sha256=candidate(4).sha256), "damaged"),
-    "another's card": (lambda: candidate(3, card=candidate(4).card), "does not load"),
-    "a card without a temperature": (lambda: with_card(temperature=None), "not numbers"),
-    "a card without a threshold": (lambda: with_card(unsure_below=None), "does not load"),
-    "a card of another version": (lambda: with_card(version="x"), "another model's"),
-    "no network": (lambda: no_network(), "does not load"),
-    "ruined weights": (lambda: candidate(3, RUINOUS), "Of ten clear digits it reads"),
+    "a flipped bit": (lambda: candidate(3, onnx=flipped(candidate(3).onnx)), {}, "damaged"),
+    "cut off": (lambda: candidate(3, onnx=candidate(3).onnx[:1000]), {}, "damaged"),
+    "another's sha256": (lambda: candidate(3, sha256=candidate(4).sha256), {}, "damaged"),
+    "another's card": (lambda: candidate(3, card=candidate(4).card), {}, "does not load"),
+    "a card without a temperature": (lambda: candidate(3), {"temperature": None}, "temperature: Input should be"),
+    "a card without a threshold": (lambda: candidate(3), {"unsure_below": None}, "unsure_below: Input should be"),
+    "a threshold that is no number": (lambda: candidate(3), {"unsure_below": "nan"}, "unsure_below: Input should be"),
+    "a card of another version": (lambda: candidate(3), {"version": "x"}, "another model's"),
+    "no network": (lambda: no_network(), {}, "does not load"),
+    "ruined weights": (lambda: candidate(3, RUINOUS), {}, "Of ten clear digits it reads"),
 }
-
-
-def with_card(**changes: Any) -> NewModel:
-    return candidate(3, card=candidate(3).card | changes)
 
 
 def no_network() -> NewModel:
     """Not ONNX, but its sha256 is right everywhere."""
     data = b"not a network"
     sha256 = hashlib.sha256(data)
-    card = {**candidate(3).card, "sha256": sha256.hexdigest()}
+    card = candidate(3).card.model_copy(update={"sha256": sha256.hexdigest()})
     return candidate(3, onnx=data, sha256=sha256.digest(), card=card)
 
 
 @pytest.fixture(scope="module")
 def token_client(postgres):
-    """One application for many promotions, that looks more often."""
+    """One application for many promotions, which looks for them more often."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "POLL_S", 0.2)
         with serving(postgres.environment) as client:
@@ -144,19 +149,19 @@ def token_client(postgres):
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_bad_model_is_refused_and_the_old_one_goes_on(token_client, database, bad):
-    make, why = BAD[bad]
+def test_bad_model_is_refused_and_the_old_one_keeps_serving(token_client, database, bad):
+    make, changes, why = BAD[bad]
     good = store_model(database, candidate(1))
     write_promotion(database, good)
     seconds_until(lambda: state(token_client)["detail"] == good)
-    version = store_model(database, make())
+    version = store_model(database, make(), card=make().card.as_json() | changes)
     write_promotion(database, version, good)
     assert seconds_until(lambda: "refused" in state(token_client)["detail"]) < NOTICED_WITHIN_S
-    told = token_client.get("/health/ready")
-    assert told.status_code == 200
-    assert told.json()["ready"] is told.json()["model"]["ready"] is True
-    assert told.json()["model"]["detail"].startswith(f"{good}; {version} was promoted, but is refused: ")
-    assert why in told.json()["model"]["detail"]
+    ready = token_client.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["ready"] is ready.json()["model"]["ready"] is True
+    assert ready.json()["model"]["detail"].startswith(f"{good}; {version} was promoted, but is refused: ")
+    assert why in ready.json()["model"]["detail"]
     assert serves(token_client) == good
 
     other = store_model(database, candidate(2))
@@ -208,13 +213,13 @@ def test_model_that_ships_is_registered_when_the_database_comes(postgres, enviro
                 row = again.execute(query, [model.version]).fetchone()
     finally:
         postgres.start()
-    assert row["sha256"].hex() == model.card["sha256"]
-    assert row["card"] == model.card
+    assert row["sha256"].hex() == model.card.sha256
+    assert Card.of(row["card"]) == model.card
     assert row["verdict"] is None
     assert len(row["onnx"]) > 1_000_000 < len(row["weights"])
 
 
-def test_database_that_goes_leaves_the_promoted_model_and_comes_back_unnoticed(postgres, environment, database):
+def test_promoted_model_keeps_serving_while_the_database_is_away(postgres, environment, database):
     version, next_one = (store_model(database, candidate(seed)) for seed in (1, 2))
     write_promotion(database, version)
     with serving(environment) as client:
@@ -230,7 +235,7 @@ def test_database_that_goes_leaves_the_promoted_model_and_comes_back_unnoticed(p
 
 
 @pytest.mark.slow
-def test_absent_database_does_not_fill_the_log_nor_hold_up_the_start(environment):
+def test_absent_database_neither_fills_the_log_nor_delays_the_start(environment):
     start = time.monotonic()
     with Service(environment | {"DB_PORT": str(free_port())}) as service:
         predict(service.client, seven())
@@ -262,7 +267,7 @@ CLIENTS, EACH_PER_S = 8, 25
 
 
 def ask(url: str, enough: Event) -> list[tuple[int, str, int]]:
-    """What one client gets, 25 times a second: status, model and digit, in order."""
+    """The responses to one client with 25 requests a second: status, model and digit, in order."""
     picture, answers, next_at = seven(), [], time.monotonic()
     with httpx2.Client(base_url=url, timeout=10) as client:
         while not enough.wait(max(next_at - time.monotonic(), 0)):
@@ -280,7 +285,7 @@ def test_promotions_under_load_lose_no_request_and_switch_once(environment, data
         asking = [people.submit(ask, str(service.client.base_url), enough) for _ in range(CLIENTS)]
         for version in versions:
             time.sleep(1)
-            assert promote(service.client, version).status_code == 201
+            assert promote(service.client, version, overrule=True).status_code == 201
         time.sleep(0.5)
         enough.set()
         answers, seconds = [asked.result() for asked in asking], time.monotonic() - start

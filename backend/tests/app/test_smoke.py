@@ -7,7 +7,7 @@ from tests.models import RUINOUS, variant
 
 
 class Answering(Recognizer):
-    """A network that gives these logits, whatever it is asked."""
+    """A network that returns these logits for any picture."""
 
     def __init__(self, logits: np.ndarray) -> None:
         self._logits, self._temperature, self.unsure_below = logits, 1.0, 0.5
@@ -31,7 +31,7 @@ def test_model_that_ships_reads_all_of_them_surely(model):
     np.testing.assert_array_less(0.99, model.probabilities(smoke.pictures())[range(10), range(10)])
 
 
-def test_model_with_weights_a_little_off_is_fit():
+def test_model_with_slightly_changed_weights_is_fit():
     assert smoke.trouble(Recognizer(*variant(1))) is None
 
 
@@ -44,10 +44,10 @@ def test_ruined_model_is_not_fit():
     [
         (np.full((10, 10), np.nan), "not numbers"),
         (np.eye(10, 11), "not ten probabilities"),
-        (np.eye(10), "it reads 1"),  # asked one by one, it says 0 each time
+        (np.eye(10), "it reads 1"),  # one by one, it reads 0 each time
     ],
 )
-def test_answers_that_cannot_be_are_named(logits, wrong):
+def test_impossible_predictions_are_reported(logits, wrong):
     assert wrong in smoke.trouble(Answering(logits.astype(np.float32)))
 
 

@@ -13,10 +13,13 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from app.errors import PictureTooComplex
+from app.imaging import open_picture
 from app.routes.archive import AT_ONCE
 from tests.app.test_archive import bomb, edited, good, zipped
 from tests.calls import ADMIN, assert_problem, count, insert, submit, walk
-from tests.drawings import draw, encode, seven
+from tests.drawings import draw, encode, photo, seven
+from tests.hostile import empty_chunks, gif_junk, many_scans
 from tests.service import Service
 
 # what the ZIP holds of a submission; not who sent it
@@ -103,7 +106,7 @@ def test_export_leaves_out_what_the_filters_do(client, database):
         assert names[1:] == [f"sketches/{each}.png" for each in walk(client, 50, **filters)], filters
 
 
-def test_export_of_nothing_is_an_archive(client, database):
+def test_empty_export_is_an_archive(client, database):
     assert zipfile.ZipFile(io.BytesIO(export(client).content)).namelist() == ["labels.csv"]
 
 
@@ -114,7 +117,7 @@ def test_bad_filter_is_refused(client, query):
 
 @pytest.mark.long
 def test_export_holds_one_moment(postgres, database):
-    """However long it takes, and whatever happens meanwhile."""
+    """However long it takes, and whatever changes meanwhile."""
     large = seven() + bytes(100_000)
     before = {str(insert(database, image=large)) for _ in range(150)}
     with Service(postgres.environment) as service:
@@ -168,7 +171,7 @@ def test_export_that_breaks_off_is_no_archive(postgres, database):
 
 @pytest.mark.long
 def test_many_exports_leave_connections_for_others(postgres, database):
-    """Each reads by a connection of its own: those of the pool are for whoever is quick."""
+    """Each has its own connection; those of the pool are for short requests."""
     for _ in range(100):
         insert(database, image=seven() + bytes(100_000))
     with Service(postgres.environment) as service:
@@ -201,7 +204,7 @@ def test_export_deleted_and_imported_is_the_same_to_the_byte(client, database, a
     assert rows(database) == before
 
 
-def test_what_is_there_stays_as_it_is(client, database):
+def test_existing_submissions_stay_unchanged(client, database):
     insert_all_kinds(database, 20)
     before, data = rows(database), export(client).content
     ids = [row["id"] for row in before]
@@ -212,8 +215,8 @@ def test_what_is_there_stays_as_it_is(client, database):
     assert rows(database) == [changed if row["id"] == ids[7] else row for row in before]
 
 
-def test_imported_ones_have_nobody_s_key(client, database):
-    """It is in no export: whoever has the ZIP could undo what others sent, and see what is not shown."""
+def test_imported_submissions_have_no_key(client, database):
+    """An export has no keys: they would allow undoing and viewing other people's submissions."""
     key = uuid4()
     stored = submit(client, key=key).json()
     data = export(client).content
@@ -268,7 +271,7 @@ def test_bad_archive_is_refused_and_nothing_is_stored(client, database, data):
 
 
 @pytest.mark.long
-def test_one_bad_row_at_the_end_keeps_all_out(client, database):
+def test_one_bad_row_at_the_end_stores_nothing(client, database):
     insert_all_kinds(database, 3 * AT_ONCE)
     with zipfile.ZipFile(io.BytesIO(export(client).content)) as file:
         files = {name: file.read(name) for name in file.namelist()}
@@ -288,7 +291,7 @@ def test_form_without_a_file_is_refused(client):
 
 @pytest.mark.long
 def test_archive_may_be_ten_times_as_large_as_a_picture(postgres, database):
-    """At most 100 MB, over the wire; and nobody without the token may send so much."""
+    """At most 100 MB, over the wire; without the token, not that much."""
     files = good()
     padding = {f"other/{n}": random.Random(n).randbytes(1_000_000) for n in range(30)}
     with Service(postgres.environment) as service:
@@ -328,6 +331,19 @@ def test_pictures_by_folder_and_by_name_are_read_and_stored(client, database, mo
     assert came(bring(client, zipped(PICTURES))) == (0, 3)
 
 
+def test_hostile_pictures_are_left_out_and_photos_are_not_decoded_in_the_server(client, monkeypatch):
+    inside = []
+    monkeypatch.setattr("app.imaging.open_picture", lambda data: inside.append(data) or open_picture(data))
+    hostile_ones = {"1/a.jpg": many_scans(4000), "1/b.png": empty_chunks(1_000_000), "1/c.gif": gif_junk(1_000_000)}
+    files = {"7/a.png": seven(), "3/b.jpg": encode(photo(draw(3, 900)), "JPEG")} | hostile_ones
+    found = bring(client, zipped(files)).json()
+    assert found["by_label"] == {"3": 1, "7": 1}
+    assert {each["file"]: each["reason"] for each in found["examples"]} == dict.fromkeys(
+        hostile_ones, PictureTooComplex.__doc__
+    )
+    assert inside == [seven()]
+
+
 def test_dry_run_says_the_same_and_stores_nothing(client, database):
     for files in (PICTURES, good()):
         tried = client.post("/submissions/import", params={"dry_run": True}, content=zipped(files), headers=ADMIN)
@@ -336,7 +352,7 @@ def test_dry_run_says_the_same_and_stores_nothing(client, database):
         database.execute("DELETE FROM submissions")
 
 
-def test_what_is_neither_export_nor_pictures_is_told_what_would_be(client, database):
+def test_other_zip_is_refused_with_advice(client, database):
     refused = bring(client, zipped({"anna.png": seven()}))
     assert_problem(refused, 422, "BadArchive")
     assert "7-anna.jpg" in refused.json()["detail"]

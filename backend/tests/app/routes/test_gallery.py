@@ -1,4 +1,4 @@
-"""GET /submissions and below, where GALLERY is `approved`: what visitors see, senders, and those with the token."""
+"""GET /submissions and below with GALLERY=approved: what visitors, senders and admins see."""
 
 import io
 import zipfile
@@ -55,7 +55,7 @@ def test_of_the_rest_a_visitor_learns_nothing(client, ids, path):
         )
 
 
-def test_nor_by_trying_to_delete_it(client, ids):
+def test_hidden_submission_cannot_be_deleted_either(client, ids):
     for status, submission_id in ids.items():
         refused = client.delete(f"/submissions/{submission_id}", headers={"Idempotency-Key": str(uuid4())})
         if status == "approved":
@@ -75,7 +75,7 @@ def test_sender_sees_their_own(client, database, path):
     assert_problem(client.get(path.format(mine), headers={"Idempotency-Key": "7"}), 422, "InvalidRequest")
 
 
-def test_one_without_a_key_is_nobody_s(client, ids):
+def test_submission_without_a_key_belongs_to_no_sender(client, ids):
     for key in ("00000000-0000-0000-0000-000000000000", str(uuid4())):
         shown = client.get(f"/submissions/{ids['pending']}", headers={"Idempotency-Key": key})
         assert_problem(shown, 404, "SubmissionNotFound")
@@ -87,7 +87,7 @@ def test_sender_can_still_undo(client, database):
     assert client.delete(f"/submissions/{mine}", headers={"Idempotency-Key": str(key)}).status_code == 204
 
 
-def test_too_late_an_undo_is_told_so(client, database):
+def test_late_undo_is_refused(client, database):
     key = uuid4()
     mine = submit(client, key=key).json()["id"]
     database.execute("UPDATE submissions SET created_at = created_at - interval '11 minutes'")
@@ -102,6 +102,25 @@ def test_approved_one_is_shown_from_then_on(client, ids):
     assert set(walk(client, 20)) == {ids["pending"], ids["approved"]}
     client.patch(path, json={"status": "rejected"}, headers=ADMIN)
     assert_problem(client.get(path), 404, "SubmissionNotFound")
+
+
+def test_statistics_are_of_approved_ones_alone(client, ids):
+    shown = client.get("/statistics").json()
+    assert (shown["total"], shown["digits"], shown["unsure"]) == (1, 1, 1)
+    assert shown["confusion_matrix"][1][7] == 1
+    for name in ("confidence_bins", "by_day", "by_model", "by_day_and_model", "per_digit"):
+        assert sum(each["submissions"] for each in shown[name]) == 1, name
+    with_token = client.get("/statistics", headers=ADMIN).json()
+    assert with_token["total"] == with_token["confusion_matrix"][1][7] == 2  # a rejected one counts nowhere
+    for name in ("confidence_bins", "by_day", "by_model", "by_day_and_model", "per_digit"):
+        assert sum(each["submissions"] for each in with_token[name]) == 2, name
+
+
+def test_models_are_judged_by_approved_ones_alone(client, database, model):
+    for status in STATUSES:
+        insert(database, status=status, model=model.version)
+    assert [each["submissions"] for each in client.get("/models").json()] == [1]
+    assert [each["submissions"] for each in client.get("/models", headers=ADMIN).json()] == [2]
 
 
 def test_export_holds_all(client, ids):

@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.store import SCHEMA_VERSION
+from app.store.health import SCHEMA_VERSION
 from tests.calls import blank, predict
 from tests.drawings import draw, encode, seven
 
@@ -47,9 +47,9 @@ def test_database_without_tables_is_not_ready(client, database):
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [(SCHEMA_VERSION - 1, "run db/migrate.sh"), (SCHEMA_VERSION + 1, "of a newer release")]
+    ("version", "detail"), [(SCHEMA_VERSION - 1, "run db/migrate.sh"), (SCHEMA_VERSION + 1, "of a newer release")]
 )
-def test_database_of_another_version_is_not_ready(client, database, version, told):
+def test_database_of_another_version_is_not_ready(client, database, version, detail):
     with database.transaction():
         database.execute("ALTER TABLE schema_migrations RENAME TO kept")
         database.execute("CREATE TABLE schema_migrations AS SELECT %s AS version", [version])
@@ -60,7 +60,7 @@ def test_database_of_another_version_is_not_ready(client, database, version, tol
         database.execute("DROP TABLE schema_migrations; ALTER TABLE kept RENAME TO schema_migrations")
     assert ready.status_code == 503
     assert f"is at version {version}" in ready.json()["database"]["detail"]
-    assert told in ready.json()["database"]["detail"]
+    assert detail in ready.json()["database"]["detail"]
 
 
 def test_metrics_count_requests_by_route_and_status(client):

@@ -1,17 +1,18 @@
 import hashlib
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
 from app import registry
+from app.card import Card, Verdict
 from app.config import BACKEND
 from tests.calls import ADMIN, assert_problem, insert, predict
 from tests.conftest import SHIPPED, serving
 from tests.drawings import seven
-from tests.models import FAILED, PASSED, RUINOUS, candidate, promote, store_model
+from tests.models import CHAMPION, FAILED, PASSED, RUINOUS, candidate, promote, store_model
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def application(postgres):
 
 @pytest.fixture(autouse=True)
 def shipped_serves(client, model):
-    """Whatever the test before promoted."""
+    """Undoes the previous test's promotions."""
     deadline = time.monotonic() + 5
     while serves(client) != model.version:
         assert time.monotonic() < deadline
@@ -45,10 +46,10 @@ def promotions(database) -> list[dict]:
 
 def test_serving_model_is_listed_with_its_card(client):
     (listed,) = client.get("/models").json()
-    card = json.loads((BACKEND / SHIPPED).with_name("card.json").read_text())
+    card = Card.read((BACKEND / SHIPPED).with_name("card.json"))
     assert listed["serving"] is True
-    assert listed["card"] == card
-    assert listed["version"] == card["version"] == predict(client, seven()).json()["model"]
+    assert Card.of(listed["card"]) == card
+    assert listed["version"] == card.version == predict(client, seven()).json()["model"]
     assert listed["sha256"] == hashlib.sha256((BACKEND / SHIPPED).read_bytes()).hexdigest()
 
 
@@ -65,9 +66,9 @@ def test_every_model_is_listed_newest_first_with_its_verdict(client, database, m
     listed = {entry["version"]: entry for entry in client.get("/models").json()}
     assert list(listed) == [failed, passed, model.version]
     assert [entry["serving"] for entry in listed.values()] == [False, False, True]
-    assert [entry["verdict"] for entry in listed.values()] == [FAILED, PASSED, None]
+    assert [entry["verdict"] and Verdict(**entry["verdict"]) for entry in listed.values()] == [FAILED, PASSED, None]
     assert listed[passed]["sha256"] == candidate(1).sha256.hex()
-    assert listed[passed]["card"] == candidate(1).card
+    assert Card.of(listed[passed]["card"]) == candidate(1).card
     assert abs(datetime.now(UTC) - datetime.fromisoformat(listed[passed]["created_at"])) < timedelta(minutes=1)
     assert "onnx" not in listed[passed]
 
@@ -105,13 +106,13 @@ def test_model_that_serves_is_listed_before_the_database_knows_it(client, databa
 
 def shipped(model):
     return candidate(1, version=model.version, onnx=(BACKEND / SHIPPED).read_bytes(), card=model.card, verdict=None,
-                     sha256=bytes.fromhex(model.card["sha256"]))  # fmt: skip
+                     sha256=bytes.fromhex(model.card.sha256))  # fmt: skip
 
 
 # --- promotion --------------------------------------------------------------------------------------
 
 
-def test_promoted_model_serves_and_is_written_down(client, database, model):
+def test_promoted_model_serves_and_the_promotion_is_stored(client, database, model):
     version = store_model(database, candidate(1))
     response = promote(client, version, reason="Better on people's sketches")
     assert response.status_code == 201
@@ -134,7 +135,7 @@ def test_promoting_an_older_one_is_the_rollback(client, database, model):
 
 
 @pytest.mark.parametrize("verdict", [FAILED, None])
-def test_what_the_gate_has_not_passed_takes_a_person(client, database, model, verdict):
+def test_refused_model_must_be_overruled_to_serve(client, database, model, verdict):
     version = store_model(database, candidate(1, verdict=verdict))
     assert_problem(promote(client, version), 409, "GateNotPassed")
     assert_problem(promote(client, version, overrule=False), 409, "GateNotPassed")
@@ -145,7 +146,48 @@ def test_what_the_gate_has_not_passed_takes_a_person(client, database, model, ve
     assert serves(client) == version
 
 
-def test_overruling_what_has_passed_is_no_overruling(client, database):
+def test_verdict_holds_against_the_champion_that_it_was_reached_against_alone(client, database, model):
+    """Both are better than the model that ships; they were not compared with each other."""
+    first, second = (store_model(database, candidate(seed)) for seed in (1, 2))
+    assert promote(client, first).status_code == 201
+    refused = promote(client, second)
+    assert_problem(refused, 409, "GateNotPassed")
+    assert f"passed this model against {model.version}, and {first} serves now" in refused.json()["detail"]
+    assert serves(client) == first
+    assert promote(client, second, overrule=True).json()["overruled"] is True
+    assert promote(client, first).json()["overruled"] is False  # it served before
+    assert promote(client, model.version).json()["overruled"] is False
+    assert serves(client) == model.version
+
+
+@pytest.mark.parametrize(("parent", "status"), [(CHAMPION, 201), ("another", 409), (None, 409)])
+def test_verdict_of_an_older_release_holds_against_the_model_that_it_started_from(client, database, parent, status):
+    old = Verdict(passed=True, reasons=["Better."])
+    card = candidate(1).card.model_copy(update={"parent": parent})
+    assert promote(client, store_model(database, candidate(1, verdict=old, card=card))).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"unsure_below": "nan"}, "unsure_below: Input should be a valid number"),
+        ({"unsure_below": 1.5}, "unsure_below: Input should be less than or equal to 1"),
+        ({"temperature": 0}, "temperature: Input should be greater than 0"),
+        ({"sha256": "abc"}, "sha256: "),
+        ({"version": None}, "version: "),
+    ],
+)
+def test_card_that_cannot_be_used_is_refused_in_clear_words_and_still_listed(client, database, changes, why):
+    version = store_model(database, candidate(1), card=candidate(1).card.as_json() | changes)
+    refused = promote(client, version, overrule=True)
+    assert_problem(refused, 422, "ModelRefused")
+    assert f"Its card cannot be used: {why}" in refused.json()["detail"]
+    assert promotions(database) == []
+    listed = {entry["version"]: entry["card"] for entry in client.get("/models").json()}
+    assert listed[version].items() >= changes.items()
+
+
+def test_overruling_a_passed_model_does_not_count_as_overruling(client, database):
     assert promote(client, store_model(database, candidate(1)), overrule=True).json()["overruled"] is False
 
 
@@ -176,7 +218,7 @@ def test_odd_version_is_refused(client):
     ids=["cut off", "another's card", "ruined"],
 )
 def test_model_that_is_not_fit_is_refused_and_nothing_is_written(client, database, model, bad, why):
-    """Whatever the gate said, and whoever overrules it."""
+    """Even if the gate passed it, or a person overrules the gate."""
     version = store_model(database, bad())
     for wanted in ({}, {"overrule": True}):
         refused = promote(client, version, **wanted)
@@ -207,7 +249,7 @@ def test_promotions_at_once_take_turns(client, database, model):
     """So that each one's `previous` is the one before it, across backends, too."""
     versions = [store_model(database, candidate(seed)) for seed in range(1, 7)]
     with ThreadPoolExecutor(len(versions)) as people:
-        answers = list(people.map(lambda version: promote(client, version), versions))
+        answers = list(people.map(lambda version: promote(client, version, overrule=True), versions))
     assert [answer.status_code for answer in answers] == [201] * len(versions)
     written = promotions(database)
     assert [row["previous"] for row in written] == [model.version, *[row["model"] for row in written[:-1]]]
@@ -227,7 +269,7 @@ def test_promotion_waits_for_another_backend_s(client, database, postgres, model
     with postgres.connect() as other, ThreadPoolExecutor(1) as person:
         with other.transaction():
             other.execute("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE")
-            waiting = person.submit(promote, client, second)
+            waiting = person.submit(promote, client, second, overrule=True)
             time.sleep(0.5)
             assert not waiting.done()
             assert serves(client) == model.version
@@ -238,7 +280,7 @@ def test_promotion_waits_for_another_backend_s(client, database, postgres, model
 def test_history_is_newest_first_and_as_long_as_wanted(client, database):
     versions = [store_model(database, candidate(seed)) for seed in (1, 2, 3)]
     for version in versions:
-        promote(client, version)
+        promote(client, version, overrule=True)
     history = client.get("/promotions").json()
     assert [entry["model"] for entry in history] == versions[::-1]
     assert client.get("/promotions", params={"limit": 2}).json() == history[:2]
@@ -251,3 +293,13 @@ def test_long_history_is_cut_off_at_fifty(client, database):
     for _ in range(60):
         database.execute("INSERT INTO promotions (model, previous) VALUES (%s, 'before')", [version])
     assert len(client.get("/promotions").json()) == 50
+
+
+@pytest.mark.parametrize("version", ["run/7", "a b/c?d#e", "promote", "x/promote"])
+def test_version_may_be_any_text(client, database, version):
+    new = candidate(seed=11)
+    store_model(database, new._replace(version=version, card=new.card.model_copy(update={"version": version})))
+    answer = promote(client, quote(version, safe=""))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["model"] == version
+    assert serves(client) == version

@@ -40,7 +40,7 @@ def test_drawn_digit_is_read(client, model, digit):
     assert answer["digit"] == digit
     assert answer["confidence"] == max(answer["probabilities"]) == answer["probabilities"][digit]
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
-    assert answer["unsure"] == (answer["confidence"] < model.card["unsure_below"])
+    assert answer["unsure"] == (answer["confidence"] < model.card.unsure_below)
     assert answer["model"] == model.version
     assert answer.get("preview") is None
 
@@ -171,7 +171,7 @@ def test_empty_body_is_refused(client):
     ids=["no boundary", "no parts", "cut off", "long boundary"],
 )
 @pytest.mark.parametrize("path", ["/predict", "/submissions"])
-def test_broken_form_is_the_client_s_fault(client, database, path, kind, body):
+def test_malformed_form_is_a_client_error(client, database, path, kind, body):
     response = client.post(path, content=body, headers={"Content-Type": kind})
     assert response.status_code in (400, 422)
     assert_problem(response, response.status_code)
@@ -191,7 +191,7 @@ def test_error_says_what_is_wrong(client):
 
 
 @pytest.mark.parametrize("digit", range(10))
-def test_explanation_lies_on_the_ink_and_speaks_for_the_answer(client, digit):
+def test_explanation_is_on_the_ink_and_supports_the_prediction(client, digit):
     answer = client.post("/explain", content=encode(draw(digit)), headers={"Content-Type": "image/png"}).json()
     relevance, image = np.array(answer["relevance"]), prepare(draw(digit))
     assert relevance.shape == (28, 28)

@@ -136,7 +136,7 @@ def test_statistics_follow_what_is_submitted(client):
     assert figures["confusion_matrix"][9][4] == 1
 
 
-def test_days_are_told_by_model_too(figures):
+def test_days_are_listed_by_model_too(figures):
     assert figures["by_day_and_model"] == [
         {"day": "2026-01-02", "model": "a", "submissions": 3, "accuracy": pytest.approx(2 / 3)},
         {"day": "2026-01-05", "model": "a", "submissions": 1, "accuracy": 1},
@@ -145,7 +145,7 @@ def test_days_are_told_by_model_too(figures):
 
 
 @pytest.mark.long
-def test_latest_90_days_are_told_of_all_models(client, database):
+def test_latest_90_days_of_all_models_are_listed(client, database):
     for day in range(100):
         for model in ("a", "b"):
             insert(database, model=model, created_at=datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day))
@@ -205,10 +205,10 @@ def test_drift_compares_the_latest_answers_with_the_reference(client, database, 
     log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 0, 300])  # further back than the last 500
     log_answers(database, "another", [500, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     log_answers(database, model.version, DOUBTFUL)
-    told = client.get("/statistics").json()["drift"]
-    assert told["psi"] == pytest.approx(psi(SURE, DOUBTFUL))
-    assert told["sentence"].startswith("Much change")
-    assert (told["answers"], told["reference"]) == (500, 500)
+    drift = client.get("/statistics").json()["drift"]
+    assert drift["psi"] == pytest.approx(psi(SURE, DOUBTFUL))
+    assert drift["sentence"].startswith("Much change")
+    assert (drift["answers"], drift["reference"]) == (500, 500)
 
 
 def test_drift_goes_on_when_the_first_answers_were_deleted(client, database, model):
@@ -218,16 +218,16 @@ def test_drift_goes_on_when_the_first_answers_were_deleted(client, database, mod
     log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 0, 400])
     assert client.get("/statistics").json()["drift"]["psi"] is None
     log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 50, 50])
-    told = client.get("/statistics").json()["drift"]
-    assert told["psi"] == pytest.approx(psi(SURE, [0, 0, 0, 0, 0, 0, 0, 0, 50, 450]))
-    assert told["answers"] == 500
+    drift = client.get("/statistics").json()["drift"]
+    assert drift["psi"] == pytest.approx(psi(SURE, [0, 0, 0, 0, 0, 0, 0, 0, 50, 450]))
+    assert drift["answers"] == 500
 
 
 def test_first_answers_are_counted_while_there_is_no_reference(client, database, model):
     log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 30, 200])
-    told = client.get("/statistics").json()["drift"]
-    assert (told["psi"], told["answers"], told["reference"]) == (None, 0, 230)
-    assert "230 first ones" in told["sentence"]
+    drift = client.get("/statistics").json()["drift"]
+    assert (drift["psi"], drift["answers"], drift["reference"]) == (None, 0, 230)
+    assert "230 first ones" in drift["sentence"]
 
 
 def test_answers_of_predict_reach_the_statistics(client, model):

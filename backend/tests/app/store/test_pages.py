@@ -1,4 +1,4 @@
-"""That paging stays fast: what Postgres plans for it at 200,000 rows."""
+"""Paging stays fast with 200,000 rows, according to Postgres' plans."""
 
 import asyncio
 from collections.abc import Iterator
@@ -43,11 +43,11 @@ PLACES = {  # none: the first page
 @pytest.fixture(scope="module")
 def many(postgres) -> Iterator[psycopg.Connection]:
     with postgres.connect() as connection:
-        connection.execute("TRUNCATE submissions")
+        connection.execute("TRUNCATE submissions, race_readings")
         connection.execute(FILL, {"rows": ROWS})
         connection.execute("VACUUM ANALYZE submissions")
         yield connection
-        connection.execute("TRUNCATE submissions")
+        connection.execute("TRUNCATE submissions, race_readings")
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -57,7 +57,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def explain(connection: psycopg.Connection, order: str, place: tuple | None, filters: dict) -> list[dict[str, Any]]:
-    query, values = store.page_query(21, order, place, **filters)
+    query, values = store.pages.page_query(21, order, place, **filters)
     done = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", values, prepare=False).fetchone()
     return list(nodes(done["QUERY PLAN"][0]["Plan"]))
 
@@ -77,7 +77,7 @@ def assert_light(plan: list[dict[str, Any]], most: float) -> None:
 
 
 @pytest.mark.parametrize("filters", [{}, *ONES], ids=str)
-@pytest.mark.parametrize("order", store.ORDERS)
+@pytest.mark.parametrize("order", store.pages.ORDERS)
 def test_one_filter_is_answered_by_an_index(many, order, filters):
     for place in PLACES[order]:
         plan = explain(many, order, place, filters)
@@ -87,14 +87,14 @@ def test_one_filter_is_answered_by_an_index(many, order, filters):
             assert "Sort" not in {node["Node Type"] for node in plan}
 
 
-@pytest.mark.parametrize("order", store.ORDERS)
-def test_two_filters_look_at_little(many, order):
+@pytest.mark.parametrize("order", store.pages.ORDERS)
+def test_two_filters_read_few_rows(many, order):
     for filters in TWOS:
         for place in PLACES[order]:
             assert_light(explain(many, order, place, filters), most=0.03 * ROWS)
 
 
-def test_filters_that_exclude_each_other_look_at_nothing(many):
+def test_contradictory_filters_read_no_rows(many):
     for filters in ({"not_a_digit": True, "correct": True}, {"digit": 3, "predicted": 8, "correct": True},
                     {"digit": 3, "predicted": 3, "correct": False}):  # fmt: skip
         assert_light(explain(many, "newest", None, filters), most=0)
@@ -102,7 +102,7 @@ def test_filters_that_exclude_each_other_look_at_nothing(many):
         assert_light(explain(many, "mislabelled", None, filters), most=0)
 
 
-def test_sorting_is_what_the_test_would_notice(many):
+def test_test_would_notice_a_sort(many):
     """Without its index."""
     with many.transaction(force_rollback=True):
         many.execute("DROP INDEX submissions_mislabelled")
@@ -117,7 +117,7 @@ def test_pages_are_planned_for_their_own_values(many, postgres):
         connection = await psycopg.AsyncConnection.connect(many.info.dsn, password=many.info.password)
         async with connection:
             for _ in range(12):
-                assert len(await store.list_submissions(connection, 21, correct=False)) == 21
+                assert len(await store.pages.list_page(connection, 21, correct=False)) == 21
             cursor = await connection.execute("SELECT count(*) FROM pg_prepared_statements")
             return (await cursor.fetchone())[0]
 

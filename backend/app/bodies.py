@@ -1,0 +1,130 @@
+"""Limits on the bodies of requests: their size, the time that they take, and the memory that they take together."""
+
+import asyncio
+import math
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import AppError, BodyTooLarge, BodyTooSlow, Busy
+
+FORM_OVERHEAD = 10_000  # bytes that a multipart form may add to a picture
+MAX_BODY = 10_000_000 + FORM_OVERHEAD  # bytes
+MAX_ARCHIVE = 100_000_000 + FORM_OVERHEAD
+MAX_HELD = 30_000_000  # bytes of all bodies in memory, without archives, which only an admin may send
+
+# a body must arrive within GRACE_S, plus the time for what has arrived at BYTES_PER_S, and in any case within BODY_S
+GRACE_S = 10.0
+BYTES_PER_S = 100_000
+BODY_S = 30.0
+TOO_MUCH = "The server is being sent more than it can hold at once. Try again in a few seconds."
+
+IMPORT = ("POST", "/submissions/import")  # writes its body to a file, and is for admins only
+
+
+class Refused(HTTPException):
+    """An AppError as an HTTPException, the only kind that FastAPI does not replace while it reads a body."""
+
+    def __init__(self, error: type[AppError], detail: str | None = None) -> None:
+        super().__init__(error.status, detail or error.__doc__, error.headers)
+        self.name = error.__name__
+
+
+class LimitBody:
+    """Refuses bodies that are too large or too slow, and the oldest ones when all together take too much memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.held = 0  # bytes
+        self.arriving: dict[Body, None] = {}  # oldest first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (announced := _announced(scope)) == 0:
+            return await self.app(scope, receive, send)
+        body = Body(self, receive, announced, (scope["method"], scope["path"]) == IMPORT)
+        try:
+            await self.app(scope, body.receive, send)
+        finally:
+            body.release()
+
+    def make_room(self, newest: "Body") -> None:
+        """Ends the oldest bodies that are still arriving. Raises Refused if `newest` is the oldest of them."""
+        while self.held > MAX_HELD:
+            oldest = next(iter(self.arriving), newest)
+            oldest.release()
+            if oldest is newest:
+                raise Refused(Busy, TOO_MUCH)
+            oldest.end()
+
+
+class Body:
+    """One request's body, as it arrives."""
+
+    def __init__(self, all_bodies: LimitBody, receive: Receive, announced: int | None, archive: bool) -> None:
+        """`announced`: bytes, or None if the client did not say."""
+        self._all, self._receive, self._archive = all_bodies, receive, archive
+        self._limit = MAX_ARCHIVE if archive else MAX_BODY
+        self._too_large = announced is not None and announced > self._limit
+        self._longest = math.inf if archive else BODY_S
+        self._start = asyncio.get_running_loop().time()
+        self._received = self._held = 0
+        self._patience: asyncio.Timeout | None = None
+        self._ended = False
+        self._complete = False
+        all_bodies.arriving[self] = None
+
+    async def receive(self) -> Message:
+        """Raises Refused."""
+        if self._complete:
+            return await self._receive()
+        self._refuse()
+        until = self._start + min(GRACE_S + self._received / BYTES_PER_S, self._longest)
+        try:
+            async with asyncio.timeout_at(until) as self._patience:
+                message = await self._receive()
+        except TimeoutError as e:
+            self._refuse()
+            raise Refused(BodyTooSlow) from e
+        finally:
+            self._patience = None
+        self._count(len(message.get("body", b"")))
+        if not message.get("more_body"):
+            self._complete = True
+            self._all.arriving.pop(self, None)
+        return message
+
+    def end(self) -> None:
+        """Makes `receive` raise Refused: at once if it is waiting, else when it is called next."""
+        self._ended = True
+        if self._patience:
+            self._patience.reschedule(0)
+
+    def release(self) -> None:
+        self._all.arriving.pop(self, None)
+        self._all.held -= self._held
+        self._held = 0
+
+    def _count(self, received: int) -> None:
+        self._received += received
+        self._too_large |= self._received > self._limit
+        self._refuse()
+        if not self._archive:
+            self._held += received
+            self._all.held += received
+            self._all.make_room(self)
+
+    def _refuse(self) -> None:
+        if self._ended:
+            raise Refused(Busy, TOO_MUCH)
+        if self._too_large:
+            raise Refused(BodyTooLarge, "The archive is larger than 100 MB." if self._archive else None)
+
+
+def _announced(scope: Scope) -> int | None:
+    """The length of the body in bytes; None if the headers do not say."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+        if name == b"transfer-encoding":
+            return None
+    return 0

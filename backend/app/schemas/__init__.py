@@ -1,0 +1,1 @@
+"""The bodies of requests and responses, with the examples that /docs shows."""

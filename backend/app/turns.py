@@ -1,0 +1,42 @@
+"""Limits how much heavy work runs at once, and how much of it is for one client; the rest waits."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
+
+from anyio import CapacityLimiter, fail_after
+
+from app.errors import Busy
+
+WAIT_S = 3.0  # at most
+
+
+class Turns:
+    def __init__(self, at_once: int, waiting: int) -> None:
+        """`waiting`: how many may wait, at most half of them from one client. Each client runs one at a time."""
+        self._all = CapacityLimiter(at_once)
+        self._by_client: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+        self._waiting, self._most = 0, waiting
+
+    @asynccontextmanager
+    async def take(self, client: str) -> AsyncIterator[None]:
+        """Raises Busy if too many wait already, and after WAIT_S."""
+        own = self._by_client.setdefault(client, CapacityLimiter(1))
+        if self._waiting >= self._most or own.statistics().tasks_waiting >= self._most // 2:
+            raise Busy
+        async with AsyncExitStack() as held:
+            self._waiting += 1
+            try:
+                with fail_after(WAIT_S):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._all)
+            except TimeoutError as e:
+                raise Busy from e
+            finally:
+                self._waiting -= 1
+            yield
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another client is waiting."""
+        return self._all.statistics().tasks_waiting > 0

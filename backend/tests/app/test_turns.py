@@ -1,0 +1,94 @@
+"""How many run at once, and that one client never takes all places."""
+
+import pytest
+from anyio import create_task_group, run, sleep
+
+from app import turns
+from app.errors import Busy
+from app.turns import Turns
+
+
+def test_as_many_run_at_once_as_there_are_places_and_one_of_each_client():
+    seen: list[set[str]] = []
+
+    async def main() -> None:
+        places, now = Turns(at_once=2, waiting=20), set()
+
+        async def work(name: str) -> None:
+            async with places.take(name[0]):
+                now.add(name)
+                seen.append(set(now))
+                await sleep(0.01)
+                now.remove(name)
+
+        async with create_task_group() as tasks:
+            for name in ("a1", "a2", "a3", "b1", "c1"):
+                tasks.start_soon(work, name)
+
+    run(main)
+    assert len(seen) == 5
+    assert max(map(len, seen)) == 2
+    assert all(len({name[0] for name in names}) == len(names) for names in seen)
+
+
+def test_waiting_too_long_raises_busy(monkeypatch):
+    monkeypatch.setattr(turns, "WAIT_S", 0.05)
+
+    async def main() -> None:
+        places = Turns(at_once=1, waiting=4)
+
+        async def try_in_vain(client: str) -> None:
+            with pytest.raises(Busy):
+                async with places.take(client):
+                    pass
+
+        async with places.take("a"), create_task_group() as tasks:
+            tasks.start_soon(try_in_vain, "a")
+            tasks.start_soon(try_in_vain, "b")
+        async with places.take("b"):  # the place was returned
+            assert not places.wanted
+
+    run(main)
+
+
+def test_one_client_may_take_half_of_the_waiting_places():
+    async def main() -> None:
+        places = Turns(at_once=1, waiting=4)
+        refused: list[str] = []
+
+        async def work(client: str) -> None:
+            try:
+                async with places.take(client):
+                    await sleep(0.05)
+            except Busy:
+                refused.append(client)
+
+        async with create_task_group() as tasks:
+            for client in "aaaaaabbbb":
+                tasks.start_soon(work, client)
+                await sleep(0)
+            await sleep(0)
+            assert places.wanted
+
+        assert refused.count("a") == 3  # one runs, two wait
+        assert refused.count("b") == 2  # two more wait, four in all
+
+    run(main)
+
+
+def test_cancelling_returns_the_place():
+    async def main() -> None:
+        places = Turns(at_once=1, waiting=4)
+        async with create_task_group() as tasks:
+
+            async def hold() -> None:
+                async with places.take("a"):
+                    await sleep(60)
+
+            tasks.start_soon(hold)
+            await sleep(0.01)
+            tasks.cancel_scope.cancel()
+        async with places.take("a"):
+            pass
+
+    run(main)
