@@ -4,6 +4,7 @@
     uv run python evaluate.py --data my-digits/                          # pictures in folders named 0 to 9
     uv run python evaluate.py --data pendigits-orig-tra.txt              # pen strokes, UNIPEN (UCI's pendigits, UJI)
     uv run python evaluate.py --data UJIpenchars-w0*.txt --letters       # and whether it is unsure of letters
+    uv run python evaluate.py --writers                                  # the writers held out of training, one by one
     uv run python evaluate.py --model-path models/try --test-samples 8   # another model; 8 random predictions
     uv run python evaluate.py --model-path models/a models/b models/c    # mean and standard deviation over the three
 
@@ -22,10 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from app.card import Card
 from app.recognizer import Recognizer
 from training import cli, plots, samples
 from training.data import NO_DIGIT, Digits, mnist_directory
 from training.evaluation import as_text, report
+from training.unipen import Sample
+from training.writers import find_strokes, split_writers, strokes_directory
 
 log = logging.getLogger("evaluate")
 BATCH = 1000
@@ -48,8 +52,9 @@ def main() -> None:
         handlers=[logging.StreamHandler(), logging.FileHandler(args.output / "evaluate.log", "w")],
     )
     models = [Recognizer.load(path / "model.onnx") for path in args.model_path]
-    digits = gather(args.data, args.letters)
-    name = " ".join(path.name for path in args.data) or "MNIST's test set"
+    writers = held_out_writers() if args.writers else []
+    digits = samples.from_samples(writers) if writers else gather(args.data, args.letters)
+    name = "writers held out of training" if writers else " ".join(p.name for p in args.data) or "MNIST's test set"
     images, labels = digits.images.numpy().astype(np.float32) / 255, digits.labels.numpy()
     log.info("%s on %d pictures from %s", models[0].version, len(labels), name)
 
@@ -57,6 +62,8 @@ def main() -> None:
     log.info("%s", as_text(figures))
     log.info("unsure of %s of the right answers, %s of the wrong ones", _percent(figures["right_but_unsure"]),
              _percent(figures["wrong_and_unsure"]))  # fmt: skip
+    if writers:
+        log.info("%s", by_writer(writers, probabilities.argmax(1) == labels))
     if "letters" in figures:
         log.info("unsure of %s of %d drawings of letters", _percent(figures["letters_unsure"]), figures["letters"])
     recorded = {key: figures[key] for key in RECORDED if key in figures} | {"data": name}
@@ -89,10 +96,21 @@ def measure(model: Recognizer, images: np.ndarray, labels: np.ndarray) -> tuple[
     return figures, probabilities
 
 
+def held_out_writers() -> list[Sample]:
+    """What the writers wrote whom training never learns from. Raises Unusable where there are no strokes."""
+    return split_writers(find_strokes(strokes_directory()))[1]
+
+
+def by_writer(written: list[Sample], right: np.ndarray) -> str:
+    """A table of how much of each writer is read right, the worst first. `right`: (3n,) bool, three pens a digit."""
+    writers = np.repeat([sample.writer for sample in written], len(samples.PENS))
+    shares = sorted((right[writers == writer].mean(), writer, (writers == writer).sum()) for writer in set(writers))
+    return "\n".join(f"{writer:>14} {count:>5} pictures {100 * share:6.2f}% right" for share, writer, count in shares)
+
+
 def record(card: Path, name: str, figures: dict[str, Any]) -> None:
-    content = json.loads(card.read_text())
-    content.setdefault("metrics", {})[name] = figures
-    card.write_text(json.dumps(content, indent=2) + "\n")
+    before = Card.read(card)
+    before.model_copy(update={"metrics": before.metrics | {name: figures}}).write(card)
     log.info("the card says so, under %s", name)
 
 
@@ -121,6 +139,9 @@ def parse_arguments() -> argparse.Namespace:
                         help="folder of model and card; of several, the first is reported on in full")  # fmt: skip
     parser.add_argument("--data", type=cli.existing, nargs="+", default=[],
                         help="folders of pictures or UNIPEN files; without them MNIST's test set")  # fmt: skip
+    parser.add_argument(
+        "--writers", action="store_true", help="instead the writers that training holds out, in STROKES_DIR"
+    )
     parser.add_argument("--letters", action="store_true", help="of UNIPEN files also the letters unlike any digit")
     parser.add_argument("--record", metavar="NAME", help="also write the figures into the card, under this name")
     parser.add_argument("--output", type=Path, default=Path("plots/evaluation"), help="folder for the report")

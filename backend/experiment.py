@@ -73,7 +73,7 @@ def main() -> None:
         with mlflow.start_run(run_name=f"{architecture}, {augmentation}, seed {seed}"):
             config = Config(
                 architecture=architecture, augmentation=AUGMENTATIONS[augmentation], seed=seed, epochs=args.epochs,
-                strokes=args.strokes, others=0, drawn_per_epoch=args.strokes, held_out=args.held_out,
+                strokes=args.strokes, non_digits=0, drawn_per_epoch=args.strokes, held_out=args.held_out,
                 muon_rate=0,  # AdamW suits them all: some have no convolutions
             )  # fmt: skip
             result = run(config, augmentation, train, drawn, validation, drawn_validation)

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import requests
+from requests.adapters import HTTPAdapter
 from tqdm import tqdm
+from urllib3.util import Retry
 
 from app.config import get_settings
 from app.imaging import to_png
@@ -24,9 +26,12 @@ from training import cli
 from training.settings import Settings
 from training.unipen import Sample, draw_strokes, read_unipen
 
-PENS = (8, 18, 28)  # pixels on a canvas of 280: measured with each, submitted with one of them by lot
-SIZES = (0.35, 0.85)  # of the canvas, by lot
+PENS = (8, 18, 28)  # pixels on a canvas of 280: measured with each, submitted with a random one
+SIZES = (0.35, 0.85)  # of the canvas, at random
+VISITS = uuid.UUID("5b0c8a54-3f4e-4a1c-9d6b-0d8f5c1f2e77")  # whole writers are held out, the same in every run
 AT_ONCE = 200  # submissions approved by one call
+# the server limits how much one client may submit, and says when to go on
+WHEN_TOLD = Retry(connect=0, read=0, other=0, status=20, status_forcelist=[429], allowed_methods=None)
 
 
 def main() -> None:
@@ -43,6 +48,7 @@ def main() -> None:
     submitting, measured = by_writer(read_unipen(args.file), args.learn_from)
     rng = np.random.default_rng(args.seed)
     session = requests.Session()
+    session.mount(args.url, HTTPAdapter(max_retries=WHEN_TOLD))
     try:
         if args.action == "submit":
             submit(session, args.url, submitting, args.wrong_labels, rng)
@@ -65,7 +71,7 @@ def by_writer(samples: list[Sample], first: int) -> tuple[list[Sample], list[Sam
 
 
 def submit(session: requests.Session, url: str, samples: list[Sample], wrong: float, rng: np.random.Generator) -> None:
-    """Each digit once, with its label or, for a share of them, with another; then all are approved."""
+    """Each digit once, with its label or, for a share of them, with another; then all are approved. One visit each."""
     token = get_settings().admin_token
     if token is None:
         raise cli.Unusable("ADMIN_TOKEN is not set: nobody could approve what is submitted")
@@ -75,7 +81,8 @@ def submit(session: requests.Session, url: str, samples: list[Sample], wrong: fl
         if rng.random() < wrong:
             label, lies = (label + int(rng.integers(1, 10))) % 10, lies + 1
         picture = to_png(draw_strokes(sample.strokes, pen=int(rng.choice(PENS)), share=rng.uniform(*SIZES)))
-        form = {"files": {"file": ("sketch.png", picture, "image/png")}, "data": {"true_label": str(label)}}
+        fields = {"true_label": str(label), "visit": str(uuid.uuid5(VISITS, sample.writer))}
+        form = {"files": {"file": ("sketch.png", picture, "image/png")}, "data": fields}
         reply = session.post(f"{url}/submissions", **form, headers={"Idempotency-Key": str(uuid.uuid4())})
         reply.raise_for_status()
         ids.append(reply.json()["id"])

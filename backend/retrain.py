@@ -4,22 +4,24 @@
     uv run python retrain.py --promote         # and it serves within seconds, if the gate passed it
     uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed; rejected ones never
 
-A fifth of the sketches, by a hash of their ids, is held out for ever: the gate compares candidate and champion on it,
-on MNIST's validation split and on drawn digits. Starts from the champion's weights. Ctrl-C leaves nothing half done in
-the database; the same command goes on after the last finished epoch.
+A fifth of the visitors and their sketches is held out for ever (app/held_out.py): the gate compares candidate and
+champion on it, on the pictures of MNIST that both held out, and on drawn digits. What cannot be told apart becomes the
+challenger, if there is none. Starts from the champion's weights. Ctrl-C leaves nothing half done in the database; the
+same command goes on after the last finished epoch.
 Ends with 0 whatever the verdict: it is stored with the candidate, and the Models page shows it.
 """
 
 import argparse
 import asyncio
 import io
-import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -28,34 +30,41 @@ import torch.nn.functional as F
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from app import promotion, store
+from app.card import Card, Verdict
 from app.config import get_settings
 from app.errors import ModelRefused
+from app.held_out import HeldOut
 from app.recognizer import Recognizer
-from app.schemas import Status
+from app.schemas.submissions import Status
 from training import cli, export, sketches
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
-from training.data import Digits, as_input, load_mnist, mnist_directory, split
+from training.data import NOTHING, Digits, as_input, load_mnist, mnist_directory, split
 from training.distillation import DAMAGED
 from training.evaluation import report
-from training.gate import Pair, Verdict, judge
-from training.loop import fit, predict
+from training.gate import Pair, judge
+from training.loop import Epoch, fit, predict
+from training.progress import Progress
 from training.sketches import Sketches, repeat
-from training.strokes import make_digits, make_drawn
+from training.strokes import gather_real, make_digits, make_drawn
 
 log = logging.getLogger("train")
 
-# Gentler than train.py: the champion knows most of it. What it read so far is replayed, lest it be forgotten.
+# Gentler than train.py: the champion knows most of it. What it learned from is replayed, so that it does not forget.
 CONFIG = Config(
     epochs=6,
     learning_rate=1e-3,
     muon_rate=0,  # AdamW: few steps from weights that are good
-    averaging=0.995,
-    strokes=20_000,
-    others=5_000,
-    drawn_per_epoch=24_000,  # of MNIST, drawn digits and other drawings together; half as many as sketches, if more
+    averaging=0.998,  # over the last two epochs or three
+    strokes=15_000,
+    real=15_000,
+    non_digits=5_000,
+    drawn_per_epoch=36_000,  # of MNIST, drawn digits and other drawings together; half as many as sketches, if more
 )
+# Of the way from the champion's weights to those that were learned: most of what is gained, and less than half of what
+# would be forgotten (Wortsman and others 2022, "Robust fine-tuning of zero-shot models")
+LEARNED = 0.75
 REPEATS = 4  # of each sketch in an epoch, while they are few
 JUDGE_SEED = 982_451_653  # of the drawn digits that candidates are judged on: no run's own
 
@@ -66,6 +75,14 @@ class Champion:
 
     model: Recognizer
     weights: bytes
+    held_out: HeldOut
+
+
+class Comparison(NamedTuple):
+    """What the gate says, and what both read in the sketches that it compared them on: a race goes on from there."""
+
+    verdict: Verdict
+    readings: list[store.races.NewReading]
 
 
 def main() -> None:
@@ -73,26 +90,35 @@ def main() -> None:
     handlers = [logging.StreamHandler(), logging.FileHandler(args.model_path / "retrain.log")]
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", handlers=handlers)
     log.setLevel(logging.INFO)
-    champion, drawn_by_people = asyncio.run(read_database(args.all_labelled))
+    progress = Progress(args.progress)
+    progress.tell(stage="reading sketches")
+    champion, drawn_by_people = asyncio.run(read_database(args.all_labelled, args.only))
     log.info("champion %s; sketches: %s", champion.model.version, drawn_by_people.counts)
     if not len(drawn_by_people.train):
         raise cli.Unusable("There is no sketch to learn from. Approve some in the Gallery, or use --all-labelled.")
 
+    progress.tell(stage="learning", epochs=config.epochs)
     mnist, mnist_held_out = split(load_mnist(args.data, train=True), config.held_out)
-    replay, validation = make_drawn(config.strokes, config.others, config.seed, share=0.1)
+    replay, validation = make_drawn(config.strokes, config.non_digits, config.seed, share=0.1)
+    real, held_out_real = gather_real(config.real, config.seed)
+    replay, validation = replay + real, validation + held_out_real
     model, calibration, epoch = learn(champion, drawn_by_people, mnist, replay, validation, mnist_held_out, config,
-                                      args.model_path / "checkpoint.pt")  # fmt: skip
-    card = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
-    onnx = export.write(model, args.model_path, card["architecture"], calibration, card)
+                                      args.model_path / "checkpoint.pt",
+                                      lambda epoch: progress.tell(epoch=asdict(epoch)))  # fmt: skip
+    progress.tell(stage="judging")
+    told = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
+    onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **told)
     export.check_parity(model, onnx, mnist_held_out.images)
 
     candidate = Recognizer.load(onnx)
     drawn = make_digits(args.judged_on, JUDGE_SEED)
-    verdict = judge(
-        *(compare(candidate, champion.model, on) for on in (drawn_by_people.held_out, mnist_held_out, drawn))
-    )
-    log.info("the gate: %s\n  %s", "passed" if verdict.passed else "refused", "\n  ".join(verdict.reasons))
-    asyncio.run(publish(args.model_path, candidate, verdict, args.promote))
+    opponent: Champion | None = champion
+    while opponent:  # another may have been promoted meanwhile: what holds against one says nothing of the other
+        found = compare(candidate, opponent, drawn_by_people, mnist_held_out, drawn)
+        log.info("the gate, against %s: %s\n  %s", opponent.model.version, found.verdict.outcome,
+                 "\n  ".join(found.verdict.reasons))  # fmt: skip
+        opponent = asyncio.run(publish(args.model_path, candidate, found, opponent, args.promote))
+    progress.tell(model=candidate.version)
     (args.model_path / "checkpoint.pt").unlink()
 
 
@@ -100,6 +126,8 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, CONFIG)
     parser.add_argument("--all-labelled", action="store_true", help="also sketches that nobody has reviewed yet")
+    parser.add_argument("--only", type=read_ids, metavar="FILE", help="of them those whose ids it lists, one a line")
+    parser.add_argument("--progress", action="store_true", help="JSON lines on standard output, for trainer.py")
     parser.add_argument("--promote", action="store_true", help="let it serve, if the gate passes it")
     parser.add_argument(
         "--judged-on", type=cli.whole(1), default=5000, help="drawn digits that candidate and champion read"
@@ -107,11 +135,15 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
-    if config.lessons:
-        parser.error("lessons are for train.py: here people's labels teach")
+    if config.lessons or config.start:
+        parser.error("lessons are for train.py, as is --start: here people's labels teach the model that serves")
     cli.make_folder(args.model_path)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args
+
+
+def read_ids(file: str) -> frozenset[UUID]:
+    return frozenset(map(UUID, cli.existing(file).read_text().split()))
 
 
 @asynccontextmanager
@@ -126,21 +158,26 @@ async def connect() -> AsyncIterator[psycopg.AsyncConnection]:
         raise cli.Unusable(f"The database cannot be used: {cli.one_line(e)}") from e
 
 
-async def read_database(all_labelled: bool) -> tuple[Champion, Sketches]:
+async def read_database(all_labelled: bool, only: Collection[UUID] | None = None) -> tuple[Champion, Sketches]:
     """Raises Unusable where the database cannot be used or no weights are known, or ModelFileError."""
     statuses: list[Status] = ["approved", "pending"] if all_labelled else ["approved"]
     async with connect() as connection:
-        newest = await store.find_newest_promotion(connection)
-        champion = await _promoted(connection, newest.model) if newest else _shipped()
-        return champion, await sketches.load(connection, statuses)
+        return await read_champion(connection), await sketches.load(connection, statuses, only)
+
+
+async def read_champion(connection: psycopg.AsyncConnection) -> Champion:
+    """The model that serves. Raises Unusable where its weights are not known, or ModelFileError."""
+    newest = await store.promotions.find_newest(connection)
+    return await _promoted(connection, newest.model) if newest else _shipped()
 
 
 async def _promoted(connection: psycopg.AsyncConnection, version: str) -> Champion:
-    stored, weights = await store.find_model(connection, version), await store.find_weights(connection, version)
-    if stored is None or weights is None:
-        raise cli.Unusable(f"The weights of {version} are not in the database: there is nothing to start from.")
     try:
-        return Champion(promotion.revive(stored), weights)
+        stored = await store.models.find(connection, version)
+        weights = await store.models.find_weights(connection, version)
+        if stored is None or weights is None:
+            raise cli.Unusable(f"The weights of {version} are not in the database: there is nothing to start from.")
+        return Champion(promotion.load(stored), weights, await known_held_out(connection, stored.card))
     except ModelRefused as e:
         raise cli.Unusable(f"The model that serves, {version}, cannot be used: {e}") from e
 
@@ -150,18 +187,35 @@ def _shipped() -> Champion:
     weights = path.with_name("model.pt")
     if not weights.exists():
         raise cli.Unusable(f"{weights} is not there: there is nothing to start from.")
-    return Champion(Recognizer.load(path), weights.read_bytes())
+    model = Recognizer.load(path)
+    return Champion(model, weights.read_bytes(), model.card.held_out)
+
+
+async def known_held_out(connection: psycopg.AsyncConnection, card: Card) -> HeldOut:
+    """A card of format 0 speaks of its own training alone; what its parent learned from, it has learned from, too."""
+    if card.format or card.parent is None:
+        return card.held_out
+    parent = await store.models.find(connection, card.parent)
+    before = (await known_held_out(connection, parent.card)).mnist if parent else None
+    return card.held_out.model_copy(update={"mnist": _fewest(card.held_out.mnist, before)})
+
+
+def _fewest(*held_out: int | None) -> int | None:
+    """Of MNIST's pictures, which all hold out in the same order; None where one does not say how many."""
+    return None if None in held_out else min(held_out)
 
 
 def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, validation: Digits,
-          mnist_held_out: Digits, config: Config, checkpoint: Path):  # fmt: skip
+          mnist_held_out: Digits, config: Config, checkpoint: Path,
+          after_epoch: Callable[[Epoch], None]):  # fmt: skip
     """(network, its calibration, the epoch that was kept)."""
     torch.manual_seed(config.seed)
-    model = ARCHITECTURES[champion.model.card["architecture"]]().to(memory_format=torch.channels_last)
+    model = ARCHITECTURES[champion.model.card.architecture]().to(memory_format=torch.channels_last)
     try:
         model.load_state_dict(torch.load(io.BytesIO(champion.weights), map_location="cpu", weights_only=True))
     except DAMAGED as e:
         raise cli.Unusable(f"The weights of {champion.model.version} are damaged, or not its own.") from e
+    start = {name: value.clone() for name, value in model.state_dict().items()}
     # as many of what was known as of what is new, or more, however many people drew
     per_epoch = max(config.drawn_per_epoch, len(people.train) // 2)
     times = max(1, min(REPEATS, per_epoch // (2 * len(people.train))))
@@ -169,21 +223,37 @@ def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, v
     choosing = validation + repeat(people.validation, times)
     with logging_redirect_tqdm():
         history = fit(model, repeat(people.train, times), mnist + replay, choosing,
-                      replace(config, drawn_per_epoch=per_epoch), checkpoint)  # fmt: skip
-    calibration = calibrate(model, mnist_held_out + validation + people.validation, config)
+                      replace(config, drawn_per_epoch=per_epoch), checkpoint, after_epoch=after_epoch,
+                      began_as=champion.model.version)  # fmt: skip
+    go_part_of_the_way(model, start)
+    calibration = calibrate(
+        model, unlearned(mnist_held_out, champion.held_out) + validation + people.validation, config
+    )
     return model, calibration, min(history, key=lambda e: e.validation_loss).epoch
 
 
+def go_part_of_the_way(model: torch.nn.Module, start: dict[str, torch.Tensor]) -> None:
+    """Leaves in `model` the mean of its weights and of those in `start`, with LEARNED as the weight of its own."""
+    learned = model.state_dict()
+    model.load_state_dict({name: torch.lerp(start[name], value, LEARNED) if value.is_floating_point() else value
+                           for name, value in learned.items()})  # fmt: skip
+
+
 def describe(champion: Champion, people: Sketches, config: Config, epoch: int, model: torch.nn.Module,
-             test: Digits) -> dict:  # fmt: skip
+             test: Digits) -> dict[str, Any]:  # fmt: skip
     """The candidate's card, but for what export.write adds."""
+    before = champion.held_out
     figures = report(test.labels.numpy(), F.softmax(predict(model, test.images), 1).numpy())
     return {
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "architecture": champion.model.card["architecture"],
+        "created_at": datetime.now(UTC).replace(microsecond=0),
         "parent": champion.model.version,
+        "held_out": HeldOut(
+            mnist=_fewest(config.held_out, before.mnist),
+            until_by_id=before.until_by_id,
+            until_by_visit=max(filter(None, (people.newest, before.until_by_visit)), default=None),
+        ),
         "data": f"{len(people.train)} sketches that people drew and labelled, mixed with MNIST's training set less "
-        f"{config.held_out}, {config.strokes} digits and {config.others} other drawings made by training/strokes.py",
+        f"{config.held_out}, {config.strokes} digits and {config.non_digits} other drawings by training/strokes.py",
         "sketches": people.counts,
         "hyperparameters": asdict(config),
         "weights": sum(p.numel() for p in model.parameters()),
@@ -191,29 +261,73 @@ def describe(champion: Champion, people: Sketches, config: Config, epoch: int, m
     }
 
 
-def compare(candidate: Recognizer, champion: Recognizer, digits: Digits) -> Pair:
-    """What the two, as they would serve, read right of the same pictures."""
-    images, labels = as_input(digits.images).squeeze(1).numpy(), digits.labels.numpy()
-    return Pair(*(_right(model, images, labels) for model in (candidate, champion)))
+def compare(candidate: Recognizer, champion: Champion, people: Sketches, mnist: Digits, drawn: Digits) -> Comparison:
+    """What the gate says, on pictures that neither learned from. `mnist`: those that the candidate's run held out."""
+    ids, held_out = people.new_to(candidate.card.held_out, champion.held_out)
+    sets = held_out, unlearned(mnist, candidate.card.held_out, champion.held_out), drawn
+    predictions = [[_predict(model, digits) for model in (candidate, champion.model)] for digits in sets]
+    pairs = [
+        Pair(*(each == digits.labels.numpy() for each in both)) for both, digits in zip(predictions, sets, strict=True)
+    ]
+    read = zip(ids, *(each.tolist() for each in predictions[0]), strict=True)
+    readings = [store.races.NewReading(*each, counts=True) for each in read]
+    return Comparison(judge(*pairs, champion=champion.model.version), readings)
 
 
-def _right(model: Recognizer, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    parts = [model.logits(part).argmax(1) for part in np.array_split(images, len(images) // 1000 + 1) if len(part)]
-    return np.concatenate(parts) == labels if parts else np.zeros(0, bool)
+def unlearned(mnist: Digits, *models: HeldOut) -> Digits:
+    """Of the first pictures of MNIST's order those that all of the models held out."""
+    known = _fewest(*(model.mnist for model in models))
+    return NOTHING if known is None else mnist.take(torch.arange(min(known, len(mnist))))
 
 
-async def publish(folder: Path, candidate: Recognizer, verdict: Verdict, promote: bool) -> None:
-    """Candidate and verdict into the database, all or nothing; on request it is promoted, if it passed."""
-    card = json.loads((folder / "card.json").read_text())
-    new = store.NewModel(candidate.version, (folder / "model.onnx").read_bytes(), (folder / "model.pt").read_bytes(),
-                         bytes.fromhex(card["sha256"]), card, verdict.as_dict())  # fmt: skip
+def _predict(model: Recognizer, digits: Digits) -> np.ndarray:
+    """(n,) what it reads, as it would serve."""
+    parts = [as_input(part).squeeze(1).numpy() for part in digits.images.split(1000) if len(part)]
+    return np.concatenate([np.zeros(0, int), *(model.logits(part).argmax(1) for part in parts)])
+
+
+async def publish(
+    folder: Path, candidate: Recognizer, found: Comparison, opponent: Champion, promote: bool
+) -> Champion | None:
+    """Candidate and verdict into the database, all or nothing; on request it is promoted, if it passed.
+
+    Where another model serves by now, nothing is stored, and that model is returned: the verdict is void.
+    """
+    verdict = found.verdict
+    new = store.models.NewModel(
+        version=candidate.version,
+        onnx=(folder / "model.onnx").read_bytes(),
+        weights=(folder / "model.pt").read_bytes(),
+        sha256=bytes.fromhex(candidate.card.sha256),
+        card=candidate.card,
+        verdict=verdict,
+    )
+    shipped = Recognizer.load(get_settings().model_file).version
     async with connect() as connection:
-        await store.insert_model(connection, new)
+        await store.promotions.lock(connection)
+        newest = await store.promotions.find_newest(connection)
+        if (newest.model if newest else shipped) != opponent.model.version:
+            log.info("the verdict is void: %s serves by now", newest.model if newest else shipped)
+            return await read_champion(connection)
+        is_new = await store.models.insert(connection, new)
         if promote and verdict.passed:
-            shipped = Recognizer.load(get_settings().model_file).version
             await promotion.promote(connection, candidate.version, shipped, "retrain.py --promote")
-    done = "stored and promoted" if promote and verdict.passed else "stored; it does not serve"
+            done = "stored and promoted"
+        elif is_new and verdict.outcome == "undecided" and await race(connection, found, candidate):
+            done = "stored; it does not serve, and is the challenger now: it reads what people draw beside the champion"
+        else:
+            done = "stored; it does not serve"
     log.info("%s is %s", candidate.version, done)
+    return None
+
+
+async def race(connection: psycopg.AsyncConnection, found: Comparison, candidate: Recognizer) -> bool:
+    """Whether it is the challenger now; not where there is one. The gate's sketches are its first ones."""
+    started = await store.races.start(connection, candidate.version, found.verdict.champion)
+    if started is None:
+        return False
+    await store.races.insert_readings(connection, started, found.readings)
+    return True
 
 
 if __name__ == "__main__":

@@ -18,24 +18,44 @@ import logging
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from app.card import Card
+from app.held_out import HeldOut
 from training import cli, export, plots
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
 from training.data import Digits, load_mnist, mnist_directory, split
-from training.distillation import load_lessons
+from training.distillation import Lessons, load_lessons, load_teacher
 from training.evaluation import as_text, report
-from training.loop import accuracy, fit, predict
+from training.loop import Epoch, accuracy, fit, predict
 from training.settings import Settings
-from training.strokes import make_drawn
+from training.strokes import gather_real, make_drawn
 
 log = logging.getLogger("train")
+OF_REAL = (
+    ", {} digits after 49 writers of UCI's pendigits (Alpaydin, Alimoglu, 1996) and UJI Pen Characters 2 (Llorens and "
+    "others, 2008), both CC BY 4.0"
+)
+
+
+class Data(NamedTuple):
+    train: Digits  # MNIST's
+    drawn: Digits  # made by training/strokes.py, and after real writers
+    lessons: Lessons | None
+    held_out: dict[str, Digits]  # by the name of its figure in the card
+    real: int  # how many of `drawn` are after real writers
+
+    @property
+    def validation(self) -> Digits:
+        first, *rest = self.held_out.values()
+        return sum(rest, first)
 
 
 def main() -> None:
@@ -45,53 +65,77 @@ def main() -> None:
     torch.manual_seed(config.seed)
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
-    train, held_out = split(load_mnist(args.data, train=True), config.held_out)
-    lessons = load_lessons(Path(config.lessons), len(train)) if config.lessons else None
-    log.info("drawing %d digits and %d other things", config.strokes, config.others)
-    drawn, held_out_drawn = make_drawn(config.strokes, config.others, config.seed, share=len(held_out) / len(train))
-    validation = held_out + held_out_drawn
-    log.info(
-        "%d pictures of MNIST and %d drawn to train on, %d to validate on", len(train), len(drawn), len(validation)
-    )
-
-    model = ARCHITECTURES[config.architecture]().to(device, memory_format=torch.channels_last)
-    log.info("%s: %d weights", config.architecture, sum(p.numel() for p in model.parameters()))
+    data = gather(config, args.data)
+    model = build(config).to(device, memory_format=torch.channels_last)
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
-        history = fit(model, train.to(device), drawn.to(device), validation.to(device), config,
-                      args.model_path / "checkpoint.pt", lessons and lessons.to(device))  # fmt: skip
-    plots.training_curves(history, args.plots, "teachers' answers" if lessons else "labels")
+        history = fit(model, data.train.to(device), data.drawn.to(device), data.validation.to(device), config,
+                      args.model_path / "checkpoint.pt", data.lessons and data.lessons.to(device))  # fmt: skip
+    plots.training_curves(history, args.plots, "teachers' answers" if data.lessons else "labels")
 
     model.to("cpu")
-    calibration = calibrate(model, validation, config)
+    calibration = calibrate(model, data.validation, config)
     test = load_mnist(args.data, train=False)
     figures = evaluate(model, test, calibration.temperature)
     log.info("MNIST test set\n%s", as_text(figures))
     plots.confusion_matrix(np.array(figures["confusion_matrix"]), args.plots / "confusion.png")
     (args.plots / "test_report.json").write_text(json.dumps(figures, indent=2) + "\n")
 
-    best = min(history, key=lambda e: e.validation_loss)
-    card = {
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": f"MNIST's training set less {config.held_out} held out for validation"
-        f"{', labelled by larger networks (teach.py)' if lessons else ''}, {config.strokes} digits and "
-        f"{config.others} other drawings made by training/strokes.py",
-        "hyperparameters": asdict(config),
-        "weights": sum(p.numel() for p in model.parameters()),
-        "metrics": {
-            "validation": {
-                "loss": best.validation_loss,
-                "accuracy": best.validation_accuracy,
-                "epoch": best.epoch,
-                "mnist": accuracy(model, held_out),
-                "drawn": accuracy(model, held_out_drawn),
-            },
-            "mnist_test": {name: figures[name] for name in ("accuracy", "precision", "recall", "f1")},
-        },
-    }
-    onnx = export.write(model, args.model_path, config.architecture, calibration, card)
+    card = describe(config, model, data, history, figures)
+    onnx = export.write(model, args.model_path, config.architecture, calibration, **card)
     export.check_parity(model, onnx, test.images)
     (args.model_path / "checkpoint.pt").unlink()  # the next run is a new one
     log.info("wrote %s and its card; plots in %s", onnx, args.plots)
+
+
+def gather(config: Config, mnist: Path) -> Data:
+    train, held_out = split(load_mnist(mnist, train=True), config.held_out)
+    lessons = load_lessons(Path(config.lessons), len(train)) if config.lessons else None
+    log.info("drawing %d digits and %d other things", config.strokes, config.non_digits)
+    share = len(held_out) / len(train)
+    drawn, held_out_drawn = make_drawn(config.strokes, config.non_digits, config.seed, share)
+    real, held_out_real = gather_real(config.real, config.seed)
+    held_out_parts = {"mnist": held_out, "drawn": held_out_drawn, "held_out_writers": held_out_real}
+    data = Data(train, drawn + real, lessons, held_out_parts, len(real))
+    log.info("%d pictures of MNIST, %d drawn and %d after real writers to train on, %d to validate on",
+             len(train), len(drawn), len(real), len(data.validation))  # fmt: skip
+    return data
+
+
+def build(config: Config) -> torch.nn.Module:
+    """The network, with random weights or those that it starts from."""
+    model = ARCHITECTURES[config.architecture]()
+    if config.start:
+        model.load_state_dict(load_teacher(Path(config.start)).state_dict())
+    log.info("%s: %d weights", config.architecture, sum(p.numel() for p in model.parameters()))
+    return model
+
+
+def describe(config: Config, model: torch.nn.Module, data: Data, history: list[Epoch], figures: dict) -> dict[str, Any]:
+    """What the card says of the run, beside what `export.write` knows."""
+    best = min(history, key=lambda epoch: epoch.validation_loss)
+    validation = {"loss": best.validation_loss, "accuracy": best.validation_accuracy, "epoch": best.epoch}
+    validation |= {name: accuracy(model, digits) for name, digits in data.held_out.items()}
+    return {
+        "created_at": datetime.now(UTC).replace(microsecond=0),
+        "data": f"MNIST's training set less {config.held_out} held out for validation"
+        f"{', labelled by larger networks (teach.py)' if data.lessons else ''}, {config.strokes} digits and "
+        f"{config.non_digits} other drawings by training/strokes.py{OF_REAL.format(data.real) if data.real else ''}",
+        "held_out": HeldOut(mnist=held_out_of(config)),
+        "hyperparameters": asdict(config),
+        "weights": sum(p.numel() for p in model.parameters()),
+        "metrics": {
+            "validation": validation,
+            "mnist_test": {name: figures[name] for name in ("accuracy", "precision", "recall", "f1")},
+        },
+    }
+
+
+def held_out_of(config: Config) -> int | None:
+    """How many of MNIST's training pictures neither this run nor the one that it starts from has learned from."""
+    if not config.start:
+        return config.held_out
+    before = Card.read(Path(config.start) / "card.json").held_out.mnist
+    return None if before is None else min(before, config.held_out)
 
 
 def parse_arguments() -> tuple[Config, argparse.Namespace]:

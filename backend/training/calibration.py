@@ -22,10 +22,11 @@ def calibrate(model: nn.Module, validation: Digits, config: Config) -> Calibrati
     logits = predict(model, augment(as_input(validation.images), config.augmentation, generator))
     is_digit = validation.labels != NO_DIGIT
     temperature = fit_temperature(logits[is_digit].numpy(), validation.labels[is_digit].numpy())
-    confidence, answers = F.softmax(logits / temperature, 1).max(1)
-    threshold = confidence[answers == validation.labels].quantile(config.unsure_share).item()
-    wrong = is_digit & (answers != validation.labels)
-    log.info("temperature %.3f; unsure below %.3f: %.1f%% of wrong answers, %.1f%% of other drawings", temperature,
+    confidence, predictions = F.softmax(logits / temperature, 1).max(1)
+    # at most 1, which sums of float32 may exceed by a hair
+    threshold = min(confidence[predictions == validation.labels].quantile(config.unsure_share).item(), 1.0)
+    wrong = is_digit & (predictions != validation.labels)
+    log.info("temperature %.3f; unsure below %.3f: %.1f%% of wrong predictions, %.1f%% of other drawings", temperature,
              threshold, *(100 * _share_below(threshold, confidence[some]) for some in (wrong, ~is_digit)))  # fmt: skip
     return Calibration(temperature, threshold)
 

@@ -34,9 +34,11 @@ class Config:
     patience: int = 15  # epochs without a better validation loss; the cycle's last third is its best
     held_out: int = 5000  # of the 60,000, for validation
     strokes: int = 80_000  # digits made by training/strokes.py: styles that MNIST lacks
-    others: int = 20_000  # drawings that are no digits, to be unsure of
-    drawn_per_epoch: int = 25_000  # so many of both, drawn by lot; all of them each time would drown MNIST
-    unsure_share: float = 0.012  # of right answers on augmented validation pictures that may be called unsure
+    real: int = 80_000  # digits after those of real writers: training/writers.py
+    non_digits: int = 20_000  # drawings that are no digits, to be unsure of
+    drawn_per_epoch: int = 40_000  # so many of all three, at random; all of them each time would drown MNIST
+    unsure_share: float = 0.025  # of right answers on augmented validation pictures that may be called unsure
+    start: str = ""  # a folder that train.py wrote: training begins with its weights; empty: with random ones
     lessons: str = ""  # teach.py's file: what teachers say of MNIST's pictures takes the place of their labels
     softening: float = 4.0  # of teachers' and student's answers, by a temperature: all ten probabilities teach
     seed: int = 0
@@ -48,7 +50,8 @@ class Config:
         for name in ("epochs", "batch_size", "learning_rate", "held_out", "softening"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
-        for name in ("strokes", "others", "drawn_per_epoch", "muon_rate", "weight_decay", "patience", "seed"):
+        counts = ("strokes", "real", "non_digits", "drawn_per_epoch", "patience", "seed")
+        for name in (*counts, "muon_rate", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for name in ("averaging", "unsure_share"):
@@ -63,7 +66,7 @@ class Config:
 
 # more than 99.2% of MNIST's test set, within a minute and a half on two CPU cores
 # compact, and most of MNIST as it is, because wide layers and changes of pictures take time
-FAST = {"architecture": "compact", "epochs": 2, "strokes": 2000, "others": 500, "plain": 0.6}
+FAST = {"architecture": "compact", "epochs": 2, "strokes": 2000, "real": 0, "non_digits": 500, "plain": 0.6}
 
 
 def add_options(parser: argparse.ArgumentParser, base: Config) -> None:

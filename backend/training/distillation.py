@@ -4,7 +4,6 @@ Both see the same changed picture (Beyer et al., "A good teacher is patient and 
 changed and labelled once, and serve every student: what a batch costs is then the student alone.
 """
 
-import json
 import math
 import pickle
 from dataclasses import replace
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from app.card import Card
 from training.architectures import ARCHITECTURES
 from training.augmentation import Augmentation, augment
 from training.cli import Unusable
@@ -35,10 +35,10 @@ class Lessons(NamedTuple):
     logits: Tensor  # (copies, n, 10) float16
 
     def pick(self, index: Tensor, plain: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(images, logits) of a copy of each picture in `index`, by lot; a share of `plain` stays as it is."""
-        lots = {"size": index.shape, "generator": generator, "device": index.device}
-        copy = torch.randint(1, len(self.images), **lots)
-        copy[torch.rand(**lots) < plain] = 0
+        """(images, logits) of a random copy of each picture in `index`; a share of `plain` is taken unchanged."""
+        each = {"size": index.shape, "generator": generator, "device": index.device}
+        copy = torch.randint(1, len(self.images), **each)
+        copy[torch.rand(**each) < plain] = 0
         return self.images[copy, index], self.logits[copy, index].float()
 
     def to(self, device: torch.device) -> "Lessons":
@@ -62,7 +62,7 @@ def load_lessons(path: Path, pictures: int) -> Lessons:
 def load_teacher(folder: Path) -> nn.Module:
     """The network that train.py wrote into `folder`, ready to answer. Raises OSError or Unusable if there is none."""
     try:
-        network = ARCHITECTURES[json.loads((folder / "card.json").read_text())["architecture"]]()
+        network = ARCHITECTURES[Card.read(folder / "card.json").architecture]()
         network.load_state_dict(torch.load(folder / "model.pt", map_location="cpu", weights_only=True))
     except DAMAGED as e:
         raise Unusable(f"{folder} holds no network of train.py, or a damaged one") from e
@@ -70,7 +70,7 @@ def load_teacher(folder: Path) -> nn.Module:
 
 
 @torch.inference_mode()
-def answers(teachers: list[nn.Module], inputs: Tensor, views: int = 1, bfloat16: bool = False) -> Tensor:
+def mean_log_probabilities(teachers: list[nn.Module], inputs: Tensor, views: int = 1, bfloat16: bool = False) -> Tensor:
     """(n, 10) log-probabilities, up to a constant: the mean over teachers and over the first `views` of VIEWS."""
     seen = [inputs, *(_seen_as(inputs, *view) for view in VIEWS[1:views])]
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=bfloat16):
@@ -97,7 +97,7 @@ def make_lessons(images: Tensor, teachers: list[nn.Module], copies: int, augment
         if copy:
             inputs = (augment(inputs, augmentation, generator) * 255).round() / 255  # what is stored is what is seen
         pictures.append((inputs.squeeze(1) * 255).round().to(torch.uint8))
-        logits.append(answers(teachers, inputs, 1 if copy else views, bfloat16).half())
+        logits.append(mean_log_probabilities(teachers, inputs, 1 if copy else views, bfloat16).half())
     return Lessons(
         torch.cat(pictures).view(copies + 1, *images.shape), torch.cat(logits).view(copies + 1, len(images), 10)
     )

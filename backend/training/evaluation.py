@@ -1,4 +1,4 @@
-"""Figures on a classifier's answers."""
+"""Figures on a classifier's predictions."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import numpy as np
 CLASSES = 10
 
 
-def confusion_matrix(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """(10, 10) int64: row is the label, column the answer."""
-    return np.bincount(labels * CLASSES + answers, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+    return np.bincount(labels * CLASSES + predictions, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
@@ -22,19 +22,19 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15)
 
 def report(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     """Accuracy, precision, recall and F1, overall (macro) and per class, from (n,) labels and (n, 10) probabilities."""
-    answers = probabilities.argmax(1)
-    matrix = confusion_matrix(labels, answers)
+    predictions = probabilities.argmax(1)
+    matrix = confusion_matrix(labels, predictions)
     right = matrix.diagonal()
     precision = right / np.maximum(matrix.sum(0), 1)
     recall = right / np.maximum(matrix.sum(1), 1)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return {
         "pictures": len(labels),
-        "accuracy": float((answers == labels).mean()),
+        "accuracy": float((predictions == labels).mean()),
         "precision": float(precision.mean()),
         "recall": float(recall.mean()),
         "f1": float(f1.mean()),
-        "calibration_error": calibration_error(probabilities.max(1), answers == labels),
+        "calibration_error": calibration_error(probabilities.max(1), predictions == labels),
         "per_class": [
             {"digit": d, "pictures": int(matrix[d].sum()), "precision": float(precision[d]),
              "recall": float(recall[d]), "f1": float(f1[d])}

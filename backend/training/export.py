@@ -1,11 +1,10 @@
 """A trained network → weights, ONNX and card, checked against each other."""
 
 import hashlib
-import json
 import logging
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from app.card import FORMAT, Card
 from app.recognizer import Recognizer, onnxruntime
 from training.data import as_input
 from training.loop import predict
@@ -43,15 +43,19 @@ def to_onnx(model: nn.Module, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibration, card: dict[str, Any]) -> Path:
-    """model.pt, model.onnx and card.json into `folder`; returns the ONNX file's path."""
+def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibration, **told: Any) -> Path:
+    """model.pt, model.onnx and card.json into `folder`; returns the ONNX file's path.
+
+    `told`: the fields of the card that are not found here.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "model.pt")
     onnx = to_onnx(model, folder / "model.onnx")
     sha256 = hashlib.sha256(onnx).hexdigest()
-    identity = {"version": f"{architecture}-{sha256[:8]}", "sha256": sha256, "architecture": architecture,
-                "onnx_bytes": len(onnx), "milliseconds": round(time_of(onnx), 3)}  # fmt: skip
-    (folder / "card.json").write_text(json.dumps(identity | asdict(calibration) | card, indent=2) + "\n")
+    card = Card(format=FORMAT, version=f"{architecture}-{sha256[:8]}", sha256=sha256, architecture=architecture,
+                onnx_bytes=len(onnx), milliseconds=round(time_of(onnx), 3), temperature=calibration.temperature,
+                unsure_below=calibration.unsure_below, **told)  # fmt: skip
+    card.write(folder / "card.json")
     return folder / "model.onnx"
 
 

@@ -51,91 +51,124 @@ def accuracy(model: nn.Module, digits: Digits) -> float | None:
 
 
 def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, config: Config, checkpoint: Path,
-        lessons: Lessons | None = None) -> list[Epoch]:  # fmt: skip
+        lessons: Lessons | None = None, after_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        began_as: str = "") -> list[Epoch]:  # fmt: skip
     """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
 
     An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. With `lessons` on the
     pictures of `train`, their changed copies and what the teachers say of them stand in for pictures and labels. Each
-    epoch is written to `checkpoint`; a run that finds one there, of the same configuration, goes on from it.
+    epoch is written to `checkpoint`, then `after_epoch` is called; a run that finds a checkpoint of the same
+    configuration, and of a network that `began_as` the same model, goes on from it.
     """
-    device = train.images.device
-    every, per_epoch = train + drawn, len(train) + min(len(drawn), config.drawn_per_epoch)
-    generator = torch.Generator(device=device).manual_seed(config.seed)
-    batches = per_epoch // config.batch_size  # the last, smaller batch is left out: every epoch shuffles anew
-    if not batches:
-        raise Unusable(f"{per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
-    optimizers = _optimizers(model, config)
-    schedules = [
-        OneCycleLR(o, o.defaults["lr"], total_steps=config.epochs * batches, pct_start=0.15) for o in optimizers
-    ]
-    averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
-    parts = {"model": model, "averaged": averaged}
-    parts |= {f"optimizer {n}": part for n, part in enumerate(optimizers)}
-    parts |= {f"schedule {n}": part for n, part in enumerate(schedules)}
-    # sums: enough to tell whether a checkpoint was made from the same pictures
-    data = [int(part.sum()) for digits in (train, drawn, validation) for part in (digits.images, digits.labels)]
-    data += [int(lessons.images.sum()), float(lessons.logits.sum(dtype=torch.float64))] if lessons else []
-    run = {"model": repr(model), "config": asdict(config), "data": data}
-    history, best = _resume(checkpoint, run, parts, generator)
-
-    for epoch in range(len(history) + 1, config.epochs + 1):
-        if history and epoch - min(history, key=lambda e: e.validation_loss).epoch > config.patience:
+    run = _Run(model, train, drawn, config, lessons)
+    identity = {"model": repr(model), "config": asdict(config), "began_as": began_as}
+    identity["data"] = _sums(train, drawn, validation, lessons)
+    history, best = _resume(checkpoint, identity, run)
+    for number in range(len(history) + 1, config.epochs + 1):
+        if history and number - _best(history).epoch > config.patience:
             log.info("no better validation loss for %d epochs: stopping early", config.patience)
             break
-        start, total = time.monotonic(), 0.0
-        model.train()
-        torch.manual_seed(config.seed * 1000 + epoch)  # dropout's: a run that goes on draws the same
-        order = _lots(len(train), len(drawn), per_epoch, generator)[: batches * config.batch_size]
-        bar = tqdm(
-            order.split(config.batch_size),
-            desc=f"epoch {epoch}/{config.epochs}",
-            unit="batch",
-            leave=False,
-            disable=None,
-        )
-        for step, index in enumerate(bar, 1):
-            images, labels = every.take(index)
-            taught, said = index < (len(train) if lessons else 0), torch.empty(0, 10, device=device)
-            if lessons:
-                images[taught], said = lessons.pick(index[taught], config.augmentation.plain, generator)
-            inputs = as_input(images)
-            inputs[~taught] = augment(inputs[~taught], config.augmentation, generator)
-            with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-                logits = model(inputs.contiguous(memory_format=torch.channels_last))
-            logits = logits.float()
-            loss = F.cross_entropy(logits[~taught], as_targets(labels[~taught]), reduction="sum")
-            loss = (loss + distillation.loss(logits[taught], said, config.softening)) / len(index)
-            model.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            for part in (*optimizers, *schedules):
-                part.step()
-            averaged.update_parameters(model)
-            total += loss.item()
-            bar.set_postfix(loss=f"{total / step:.4f}")
-            log.debug("epoch %d batch %d loss %.4f gradient %.3f rate %.2e",
-                      epoch, step, loss.item(), norm, schedules[0].get_last_lr()[0])  # fmt: skip
-
-        logits, is_digit = predict(averaged, validation.images), validation.labels != NO_DIGIT
-        done = Epoch(
-            epoch=epoch,
-            train_loss=total / batches,
-            validation_loss=F.cross_entropy(logits, as_targets(validation.labels)).item(),
-            validation_accuracy=(logits.argmax(1) == validation.labels)[is_digit].float().mean().item(),
-            seconds=time.monotonic() - start,
-        )
-        history.append(done)
-        if done is min(history, key=lambda e: e.validation_loss):
-            best = {name: value.clone() for name, value in averaged.module.state_dict().items()}
-        log.info(
-            "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s, about %.0f min left",
-            epoch, done.train_loss, done.validation_loss, 100 * done.validation_accuracy, done.seconds,
-            (config.epochs - epoch) * statistics.median(e.seconds for e in history) / 60,
-        )  # fmt: skip
-        _save(checkpoint, run, parts, generator, history, best)
-
+        start = time.monotonic()
+        train_loss = run.train_epoch(number)
+        loss, right = _validate(run.averaged, validation)
+        history.append(Epoch(number, train_loss, loss, right, time.monotonic() - start))
+        if _best(history) is history[-1]:
+            best = {name: value.clone() for name, value in run.averaged.module.state_dict().items()}
+        _log(history, config.epochs)
+        _save(checkpoint, identity, run, history, best)
+        after_epoch(history[-1])
     model.load_state_dict(best)
     return history
+
+
+class _Run:
+    """What changes from batch to batch, and a checkpoint keeps: weights, their average, optimizers, random numbers."""
+
+    def __init__(self, model: nn.Module, train: Digits, drawn: Digits, config: Config, lessons: Lessons | None) -> None:
+        self.model, self.config, self.lessons = model, config, lessons
+        self.kept, self.pictures = len(train), train + drawn
+        self.device = train.images.device
+        self.generator = torch.Generator(device=self.device).manual_seed(config.seed)
+        self.per_epoch = len(train) + min(len(drawn), config.drawn_per_epoch)
+        self.batches = self.per_epoch // config.batch_size  # without the last, smaller one: every epoch shuffles anew
+        if not self.batches:
+            raise Unusable(f"{self.per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
+        self.optimizers, steps = _optimizers(model, config), config.epochs * self.batches
+        self.schedules = [OneCycleLR(o, o.defaults["lr"], total_steps=steps, pct_start=0.15) for o in self.optimizers]
+        self.averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        parts = {"model": self.model, "averaged": self.averaged}
+        parts |= {f"optimizer {n}": part for n, part in enumerate(self.optimizers)}
+        return parts | {f"schedule {n}": part for n, part in enumerate(self.schedules)}
+
+    def train_epoch(self, number: int) -> float:
+        """The mean loss of its batches."""
+        self.model.train()
+        torch.manual_seed(self.config.seed * 1000 + number)  # dropout's: a run that goes on draws the same
+        order = self._order()[: self.batches * self.config.batch_size].split(self.config.batch_size)
+        total = 0.0
+        bar = tqdm(order, desc=f"epoch {number}/{self.config.epochs}", unit="batch", leave=False, disable=None)
+        for step, index in enumerate(bar, 1):
+            loss, norm = self._step(index)
+            total += loss
+            bar.set_postfix(loss=f"{total / step:.4f}")
+            rate = self.schedules[0].get_last_lr()[0]
+            log.debug("epoch %d batch %d loss %.4f gradient %.3f rate %.2e", number, step, loss, norm, rate)
+        return total / self.batches
+
+    def _order(self) -> Tensor:
+        """Which pictures an epoch sees, shuffled: all of `train` and some of `drawn`."""
+        at = {"generator": self.generator, "device": self.device}
+        chosen = self.kept + torch.randperm(len(self.pictures) - self.kept, **at)[: self.per_epoch - self.kept]
+        order = torch.cat([torch.arange(self.kept, device=self.device), chosen])
+        return order[torch.randperm(self.per_epoch, **at)]
+
+    def _step(self, index: Tensor) -> tuple[float, float]:
+        """(loss, norm of its gradient) of the pictures in `index`, by which the weights move."""
+        loss = self._loss(index)
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        for part in (*self.optimizers, *self.schedules):
+            part.step()
+        self.averaged.update_parameters(self.model)
+        return loss.item(), norm.item()
+
+    def _loss(self, index: Tensor) -> Tensor:
+        """The mean over pictures: from the teachers' answer where there is one, else from the label."""
+        images, labels = self.pictures.take(index)
+        taught, said = index < (self.kept if self.lessons else 0), torch.empty(0, 10, device=self.device)
+        if self.lessons:
+            images[taught], said = self.lessons.pick(index[taught], self.config.augmentation.plain, self.generator)
+        inputs = as_input(images)
+        inputs[~taught] = augment(inputs[~taught], self.config.augmentation, self.generator)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
+        logits = logits.float()
+        loss = F.cross_entropy(logits[~taught], as_targets(labels[~taught]), reduction="sum")
+        return (loss + distillation.loss(logits[taught], said, self.config.softening)) / len(index)
+
+
+def _validate(model: nn.Module, validation: Digits) -> tuple[float, float]:
+    """(loss, share of the digits that is read right)."""
+    logits, is_digit = predict(model, validation.images), validation.labels != NO_DIGIT
+    right = (logits.argmax(1) == validation.labels)[is_digit].float().mean().item()
+    return F.cross_entropy(logits, as_targets(validation.labels)).item(), right
+
+
+def _best(history: list[Epoch]) -> Epoch:
+    return min(history, key=lambda epoch: epoch.validation_loss)
+
+
+def _log(history: list[Epoch], epochs: int) -> None:
+    last = history[-1]
+    left = (epochs - last.epoch) * statistics.median(epoch.seconds for epoch in history) / 60
+    log.info(
+        "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s, about %.0f min left",
+        last.epoch, last.train_loss, last.validation_loss, 100 * last.validation_accuracy, last.seconds, left,
+    )  # fmt: skip
 
 
 def _optimizers(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:
@@ -144,13 +177,6 @@ def _optimizers(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]
     rest = [p for p in model.parameters() if all(p is not other for other in mixing)]
     optimizers: list[torch.optim.Optimizer] = [AdamW(rest, config.learning_rate, weight_decay=config.weight_decay)]
     return optimizers + ([Muon(mixing, config.muon_rate, weight_decay=config.weight_decay)] if mixing else [])
-
-
-def _lots(kept: int, drawn: int, count: int, generator: torch.Generator) -> Tensor:
-    """(count,) which pictures an epoch sees and in which order: the first `kept` of all, the rest of `drawn` by lot."""
-    chosen = kept + torch.randperm(drawn, generator=generator, device=generator.device)[: count - kept]
-    order = torch.cat([torch.arange(kept, device=generator.device), chosen])
-    return order[torch.randperm(count, generator=generator, device=generator.device)]
 
 
 def _exponential(decay: float) -> Callable:
@@ -168,30 +194,35 @@ def _exponential(decay: float) -> Callable:
     return update
 
 
-def _save(checkpoint: Path, run: dict[str, Any], parts: dict[str, Any], generator: torch.Generator,
-          history: list[Epoch], best: dict[str, Tensor]) -> None:  # fmt: skip
-    state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {"run": run, "generator": generator.get_state(), "best": best}
+def _sums(train: Digits, drawn: Digits, validation: Digits, lessons: Lessons | None) -> list[float]:
+    """Enough to tell whether a checkpoint was made from the same pictures."""
+    sums = [int(part.sum()) for digits in (train, drawn, validation) for part in (digits.images, digits.labels)]
+    return sums + ([int(lessons.images.sum()), float(lessons.logits.sum(dtype=torch.float64))] if lessons else [])
+
+
+def _save(checkpoint: Path, identity: dict[str, Any], run: _Run, history: list[Epoch], best: dict[str, Tensor]) -> None:
+    state = {name: part.state_dict() for name, part in run.parts.items()}
+    state |= {"run": identity, "generator": run.generator.get_state(), "best": best}
     state["history"] = [asdict(epoch) for epoch in history]
     unfinished = checkpoint.with_suffix(".tmp")  # Ctrl-C while writing must not cost the last good one
     torch.save(state, unfinished)
     unfinished.replace(checkpoint)
 
 
-def _resume(checkpoint: Path, run: dict[str, Any], parts: dict[str, Any],
-            generator: torch.Generator) -> tuple[list[Epoch], dict[str, Tensor]]:  # fmt: skip
+def _resume(checkpoint: Path, identity: dict[str, Any], run: _Run) -> tuple[list[Epoch], dict[str, Tensor]]:
+    """(history, best weights so far), and the parts of `run` as they were then; ([], {}) where none fits."""
     if not checkpoint.exists():
         return [], {}
     try:
-        state = torch.load(checkpoint, map_location=generator.device, weights_only=True)
+        state = torch.load(checkpoint, map_location=run.device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError):
         log.warning("%s is damaged: starting anew", checkpoint)
         return [], {}
-    if state.get("run") != run:
+    if state.get("run") != identity:
         log.warning("%s belongs to a run with other settings or pictures: starting anew", checkpoint)
         return [], {}
-    for name, part in parts.items():
+    for name, part in run.parts.items():
         part.load_state_dict(state[name])
-    generator.set_state(state["generator"].cpu())
+    run.generator.set_state(state["generator"].cpu())
     log.info("going on after epoch %d of %s", len(state["history"]), checkpoint)
     return [Epoch(**epoch) for epoch in state["history"]], state["best"]

@@ -31,7 +31,7 @@ def training_curves(history: list[Epoch], folder: Path, against: str = "labels")
 
 
 def confusion_matrix(matrix: np.ndarray, path: Path) -> None:
-    """(10, 10) counts, the right answers left out of the colours so that the mistakes show."""
+    """(10, 10) counts, the right predictions left out of the colours so that the mistakes show."""
     mistakes = matrix.astype(float) * (1 - np.eye(len(matrix)))
     figure, axis = plt.subplots(figsize=(6, 5.4), layout="constrained")
     axis.imshow(mistakes, cmap="Reds")
@@ -43,7 +43,7 @@ def confusion_matrix(matrix: np.ndarray, path: Path) -> None:
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, path: Path, bins: int = 15) -> None:
-    """How often answers of each confidence are right, from (n, 10) probabilities; the diagonal is ideal."""
+    """How often predictions of each confidence are right, from (n, 10) probabilities; the diagonal is ideal."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     used = np.unique(bin_of)
@@ -52,7 +52,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, path: Path, bins:
     sizes = [20 + 180 * (bin_of == b).mean() for b in used]
     x, y = [confidence[bin_of == b].mean() for b in used], [right[bin_of == b].mean() for b in used]
     axis.plot(x, y, alpha=0.5)
-    axis.scatter(x, y, sizes, label="answers (size: how many)")
+    axis.scatter(x, y, sizes, label="predictions (size: how many)")
     axis.set(xlabel="confidence", ylabel="share right", title="Calibration", xlim=(0, 1.02), ylim=(0, 1.02))
     _finish(figure, axis, path)
 

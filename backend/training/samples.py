@@ -1,5 +1,6 @@
 """Labelled pictures from wherever they are: MNIST's test set, a folder, UNIPEN files; prepared as the server does."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,9 @@ from app import imaging
 from app.errors import AppError
 from training.cli import Unusable
 from training.data import NO_DIGIT, Digits, load_mnist
-from training.unipen import draw_strokes, read_unipen
+from training.unipen import DIGITS, Sample, draw_strokes, read_unipen
 
 PENS = (8, 18, 28)  # pixels on a canvas of 280
-DIGITS = set("0123456789")
 LIKE_DIGITS = set("oOQDlIijzZsSbBgqGyA")  # letters that someone may well read as a digit
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 
@@ -38,7 +38,9 @@ def from_folder(folder: Path) -> Digits:
             labels.append(int(label))
         except AppError as e:
             print(f"{path}: left out. {e}")
-    return _digits(pictures, labels, folder)
+    if not pictures:
+        raise Unusable(f"{folder} holds no picture of a digit")
+    return _digits(pictures, labels)
 
 
 def from_unipen(path: Path, letters: bool = False) -> Digits:
@@ -46,16 +48,23 @@ def from_unipen(path: Path, letters: bool = False) -> Digits:
 
     With `letters` also those that nobody would read as a digit, labelled NO_DIGIT. Raises Unusable where there is none.
     """
-    pictures, labels = [], []
-    for sample in read_unipen(path):
-        if sample.label in DIGITS or (letters and sample.label.isalpha() and sample.label not in LIKE_DIGITS):
-            pictures += [imaging.prepare(draw_strokes(sample.strokes, pen=pen)) for pen in PENS]
-            labels += [int(sample.label) if sample.label in DIGITS else NO_DIGIT] * len(PENS)
-    return _digits(pictures, labels, path)
+    samples = [s for s in read_unipen(path) if s.label in DIGITS or (letters and _is_unlike_digits(s.label))]
+    if not samples:
+        raise Unusable(f"{path} holds no picture of a digit")
+    return from_samples(samples)
 
 
-def _digits(pictures: list[np.ndarray], labels: list[int], where: Path) -> Digits:
-    if not pictures:
-        raise Unusable(f"{where} holds no picture of a digit")
+def from_samples(samples: Sequence[Sample]) -> Digits:
+    """Each drawn with a thin, a middling and a thick pen, one after the other."""
+    pictures = [imaging.prepare(draw_strokes(sample.strokes, pen=pen)) for sample in samples for pen in PENS]
+    labels = [int(s.label) if s.label in DIGITS else NO_DIGIT for s in samples for _ in PENS]
+    return _digits(pictures, labels)
+
+
+def _is_unlike_digits(label: str) -> bool:
+    return label.isalpha() and label not in LIKE_DIGITS
+
+
+def _digits(pictures: list[np.ndarray], labels: list[int]) -> Digits:
     images = np.round(np.stack(pictures) * 255).astype(np.uint8)
     return Digits(torch.from_numpy(images), torch.tensor(labels))

@@ -13,6 +13,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=BACKEND.parent / ".env", env_ignore_empty=True, extra="ignore")
 
     mnist_dir: Path = Path("data")
+    strokes_dir: Path = Path("data/strokes")
     debug_mode: bool = False
     backend_url: str = ""
     backend_port: int = 8000

@@ -42,8 +42,20 @@ def zero_curled(rng: np.random.Generator) -> Skeleton:
 
 
 def zero_slashed(rng: np.random.Generator) -> Skeleton:
-    slash = [(rng.uniform(0.7, 0.9), rng.uniform(0.0, 0.25)), (rng.uniform(0.1, 0.3), rng.uniform(0.75, 1.0))]
-    return [*zero(rng), slash]
+    """Within the ring, or far over it."""
+    over = rng.uniform(-0.15, 0.2)
+    slash = [
+        (rng.uniform(0.7, 0.9) + over, rng.uniform(0.05, 0.25) - over),
+        (rng.uniform(0.1, 0.3) - over, rng.uniform(0.75, 0.95) + over),
+    ]
+    return [*zero(rng), slash if rng.random() < 0.75 else [(1 - x, y) for x, y in slash]]
+
+
+def zero_barred(rng: np.random.Generator) -> Skeleton:
+    """A bar across, level or upright, in the ring or over it."""
+    reach, tilt = rng.uniform(0.25, 0.7), rng.uniform(-0.12, 0.12)
+    bar = [(0.5 - reach, 0.5 + tilt), (0.5 + reach, 0.5 - tilt)]
+    return [*zero(rng), bar if rng.random() < 0.6 else [(y, x) for x, y in bar]]
 
 
 # --- 1 --------------------------------------------------------------------------------------------
@@ -129,6 +141,23 @@ def three_flat(rng: np.random.Generator) -> Skeleton:
     ]
 
 
+def three_narrow(rng: np.random.Generator) -> Skeleton:
+    """Two shallow bows, nearly a line; the lower one may hang far to the left."""
+    waist, wide = rng.uniform(0.38, 0.55), rng.uniform(0.1, 0.28)
+    start, end = (0.5 - wide * rng.uniform(0.3, 1.2), rng.uniform(0, 0.1)), (0.5 - rng.uniform(0.1, 0.5), 1)
+    inner = [*corner(0.5 - wide * rng.uniform(0, 0.4), waist)] if rng.random() < 0.6 else [(0.5, waist)]
+    return [
+        [
+            start,
+            (0.5 + wide * 0.7, waist * 0.3),
+            (0.5 + wide * 0.6, waist * 0.7),
+            *inner,
+            (0.5 + wide, (1 + waist) / 2),
+            end,
+        ]
+    ]
+
+
 # --- 4 --------------------------------------------------------------------------------------------
 
 
@@ -169,6 +198,16 @@ def four_one_stroke(rng: np.random.Generator) -> Skeleton:
     y, stem = rng.uniform(0.5, 0.7), rng.uniform(0.6, 0.8)
     bar = [*corner(0, y), (stem, y - 0.02), (stem + 0.25, y - rng.uniform(0.05, 0.2))]
     return [[(rng.uniform(0.3, 0.6), 0), *bar, *corner(stem + 0.08, rng.uniform(0, 0.3)), (stem - 0.05, 1)]]
+
+
+def four_never_closed(rng: np.random.Generator) -> Skeleton:
+    """One stroke, down, across and up to the stem, whose top stays far from where the pen began."""
+    y, stem = rng.uniform(0.4, 0.65), rng.uniform(0.65, 0.95)
+    left = [(rng.uniform(0, 0.3), rng.uniform(-0.05, 0.1)), (rng.uniform(-0.05, 0.12), y * 0.6)]
+    turn = corner(rng.uniform(0, 0.1), y) if rng.random() < 0.5 else [(rng.uniform(0.05, 0.2), y)]
+    across = [(0.45, y + rng.normal(0, 0.03)), (stem, y * rng.uniform(0.55, 0.9))]
+    top = (stem + rng.uniform(0, 0.12), rng.uniform(-0.1, y * 0.5))
+    return [[*left, *turn, *across, *corner(*top), (stem - rng.uniform(-0.05, 0.2), 1)]]
 
 
 # --- 5 --------------------------------------------------------------------------------------------
@@ -253,8 +292,25 @@ def seven_curly(rng: np.random.Generator) -> Skeleton:
     return [[*start, *bar, *down]]
 
 
+def seven_looped(rng: np.random.Generator) -> Skeleton:
+    """In one stroke: the bar begins with a loop."""
+    x, y, size = rng.uniform(0.08, 0.2), rng.uniform(0.05, 0.15), rng.uniform(0.05, 0.14)
+    loop = arc(
+        x, y, size * rng.uniform(0.7, 1.3), size, rng.uniform(-60, 60), rng.choice([-1, 1]) * rng.uniform(300, 380)
+    )
+    tip = corner(rng.uniform(0.8, 1), rng.uniform(-0.03, 0.06)) if rng.random() < 0.6 else [(0.9, 0.03)]
+    return [[*loop, (0.5, rng.uniform(0, 0.12)), *tip, (rng.uniform(0.5, 0.75), 0.5), (rng.uniform(0.15, 0.55), 1)]]
+
+
+def seven_narrow(rng: np.random.Generator) -> Skeleton:
+    """A short, level bar and a steep stem: beside it a one's flag rises."""
+    left, right = rng.uniform(0.08, 0.3), rng.uniform(0.62, 0.8)
+    top = [(left, rng.uniform(-0.02, 0.1)), *corner(right, rng.uniform(-0.02, 0.03))]
+    return [[*top, (right - rng.uniform(0.03, 0.15), 0.5), (right - rng.uniform(0.08, 0.35), 1)]]
+
+
 def seven_crossed(rng: np.random.Generator) -> Skeleton:
-    style = (seven, seven_tick, seven_curly)[rng.choice(3, p=[0.55, 0.2, 0.25])]
+    style = (seven, seven_tick, seven_curly, seven_looped)[rng.choice(4, p=[0.5, 0.2, 0.2, 0.1])]
     y, middle = rng.uniform(0.38, 0.62), rng.uniform(0.5, 0.65)
     left, right, tilt = rng.uniform(0.12, 0.4), rng.uniform(0.12, 0.4), rng.uniform(-0.1, 0.06)
     return [*style(rng), [(middle - left, y - tilt), (middle + right, y + tilt)]]
@@ -319,6 +375,21 @@ def nine_hooked(rng: np.random.Generator) -> Skeleton:
     return [[*_loop_of_nine(rng), *joint, *tail]]
 
 
+def nine_curled(rng: np.random.Generator) -> Skeleton:
+    """An open head, and a tail that runs far to the left and up again."""
+    height, x = rng.uniform(0.14, 0.28), rng.uniform(0.75, 0.92)
+    head = arc(0.48, height, rng.uniform(0.28, 0.42), height, -30, -30 - rng.uniform(200, 330))
+    reach, low = rng.uniform(-0.5, 0.1), rng.uniform(0.9, 1.05)
+    tail = [
+        (x, 0.45),
+        (x - 0.08, 0.8),
+        (0.4, low),
+        (reach, rng.uniform(0.75, 0.95)),
+        (reach - rng.uniform(-0.1, 0.1), 0.65),
+    ]
+    return [[*head, (x, rng.uniform(0.05, 0.25)), *tail[: rng.integers(3, 6)]]]
+
+
 def nine_two_strokes(rng: np.random.Generator) -> Skeleton:
     """A loop or an open c, and a stem beside it."""
     height, start, x = rng.uniform(0.18, 0.3), rng.uniform(-60, -10), rng.uniform(0.75, 0.9)
@@ -326,16 +397,23 @@ def nine_two_strokes(rng: np.random.Generator) -> Skeleton:
     return [loop, [(x, rng.uniform(0, 0.15)), (x, 0.5), (x - rng.uniform(-0.05, 0.3), 1)]]
 
 
-# what is written, and how often so
+# what is written, and how often
 STYLES: dict[int, list[tuple[Style, float]]] = {
-    0: [(zero, 0.72), (zero_curled, 0.22), (zero_slashed, 0.06)],
+    0: [(zero, 0.68), (zero_curled, 0.2), (zero_slashed, 0.09), (zero_barred, 0.03)],
     1: [(one_bar, 0.2), (one_flag, 0.5), (one_flag_foot, 0.25), (one_foot, 0.05)],
     2: [(two, 0.5), (two_looped, 0.3), (two_angular, 0.2)],
-    3: [(three, 0.5), (three_round, 0.3), (three_flat, 0.2)],
-    4: [(four_open, 0.35), (four_round, 0.3), (four_closed, 0.2), (four_one_stroke, 0.15)],
+    3: [(three, 0.45), (three_round, 0.25), (three_flat, 0.18), (three_narrow, 0.12)],
+    4: [(four_open, 0.3), (four_round, 0.25), (four_closed, 0.2), (four_one_stroke, 0.13), (four_never_closed, 0.12)],
     5: [(five_two_strokes, 0.45), (five_one_stroke, 0.3), (five_curved, 0.25)],
     6: [(six, 0.5), (six_hooked, 0.3), (six_straight, 0.2)],
-    7: [(seven, 0.28), (seven_tick, 0.12), (seven_curly, 0.1), (seven_crossed, 0.5)],
+    7: [
+        (seven, 0.24),
+        (seven_tick, 0.1),
+        (seven_curly, 0.08),
+        (seven_crossed, 0.42),
+        (seven_looped, 0.08),
+        (seven_narrow, 0.08),
+    ],
     8: [(eight, 0.4), (eight_mirrored, 0.15), (eight_open, 0.2), (eight_circles, 0.25)],
-    9: [(nine, 0.35), (nine_hooked, 0.4), (nine_two_strokes, 0.25)],
+    9: [(nine, 0.32), (nine_hooked, 0.32), (nine_curled, 0.12), (nine_two_strokes, 0.24)],
 }

@@ -1,8 +1,8 @@
 """What people drew and labelled, from the database, as pictures to learn from and to be measured by."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import numpy as np
@@ -12,54 +12,70 @@ from tqdm import tqdm
 
 from app import imaging, store
 from app.errors import AppError
-from app.schemas import Status
+from app.held_out import SHARE, HeldOut, Origin, origin
+from app.schemas.submissions import Status
 from training.data import NO_DIGIT, NOTHING, Digits
 
-HELD_OUT = 0.2  # the share that no model ever learns from: candidates are judged by it
 VALIDATION = 0.08  # the share that chooses the epoch
 
 
 @dataclass(frozen=True)
 class Sketches:
-    """Prepared as the service does."""
+    """Prepared as the service does. A visit, where it is known, is in one part; else what looks the same."""
 
     train: Digits
     validation: Digits
     held_out: Digits  # digits alone: of other things there is no right answer
+    ids: list[UUID]  # of those held out
+    origins: list[Origin]  # of those held out
+    newest: datetime | None  # of all of them; None where there is none
 
     @property
     def counts(self) -> dict[str, int]:
         return {name: len(getattr(self, name)) for name in ("train", "validation", "held_out")}
 
+    def new_to(self, *models: HeldOut) -> tuple[list[UUID], Digits]:
+        """Of those held out the ones that none of the models ever learned from."""
+        index = [n for n, each in enumerate(self.origins) if all(model.covers(each) for model in models)]
+        return [self.ids[n] for n in index], self.held_out.take(torch.tensor(index, dtype=torch.int64))
 
-def lot(sketch: UUID) -> float:
-    """From 0 to 1, evenly, the same for ever: the submission's id alone decides which part it belongs to."""
-    return int.from_bytes(hashlib.sha256(sketch.bytes).digest()[:8]) / 2**64
 
-
-async def load(connection: psycopg.AsyncConnection, statuses: Sequence[Status]) -> Sketches:
-    """All submissions of these statuses, by their lots. What cannot be read is left out."""
+async def load(
+    connection: psycopg.AsyncConnection, statuses: Sequence[Status], only: Collection[UUID] | None = None
+) -> Sketches:
+    """All submissions of these statuses, or `only` some of them, split by app/held_out.py. Skips unreadable ones."""
     pictures: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "held_out": []}
     labels: dict[str, list[int]] = {part: [] for part in pictures}
+    ids: list[UUID] = []
+    origins: list[Origin] = []
+    newest: datetime | None = None
     with tqdm(desc="reading sketches", unit="sketch", leave=False, disable=None) as bar:
-        async for sketch in store.iterate_labelled_sketches(connection, statuses):
+        async for sketch in store.archive.iterate_labelled_sketches(connection, statuses):
             bar.update()
-            part = _part(lot(sketch.id))
-            if part == "held_out" and sketch.true_label is None:
+            if only is not None and sketch.id not in only:
                 continue
             try:
                 picture = imaging.prepare(imaging.read(sketch.image))
             except AppError:
                 continue
+            newest = max(newest or sketch.created_at, sketch.created_at)
+            whence = origin(sketch.id, sketch.created_at, sketch.visit, picture)
+            part = _part(whence.by_visit)
+            if part == "held_out" and sketch.true_label is None:
+                continue
+            if part == "held_out":
+                ids.append(sketch.id)
+                origins.append(whence)
             pictures[part].append(np.round(picture * 255).astype(np.uint8))
             labels[part].append(NO_DIGIT if sketch.true_label is None else sketch.true_label)
-    return Sketches(**{part: _digits(pictures[part], labels[part]) for part in pictures})
+    return Sketches(**{part: _digits(pictures[part], labels[part]) for part in pictures}, ids=ids, origins=origins,
+                    newest=newest)  # fmt: skip
 
 
 def _part(share: float) -> str:
-    if share < HELD_OUT:
+    if share < SHARE:
         return "held_out"
-    return "validation" if share < HELD_OUT + VALIDATION else "train"
+    return "validation" if share < SHARE + VALIDATION else "train"
 
 
 def _digits(pictures: list[np.ndarray], labels: list[int]) -> Digits:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from app import imaging
-from training.hand import Hand, digit_sketch
+from training.drawings import digit_sketch
+from training.hand import Hand
 
 FILE = Path(__file__).resolve().parent.parent / "app" / "smoke.png"
 SEED = 3
 # writes upright and without a wobble, with one middling pen
-TIDY = Hand(wobble=0.004, slant=0.06, turn=1.0, narrow=0.65, wide=0.8, drift=0.005, pen=(0.08, 0.08), size=(0.7, 0.7))
+TIDY = Hand(wobble=0.004, slant=0.04, turn=1.0, narrow=0.65, wide=0.8, drift=0.005, pen=(0.08, 0.08), size=(0.7, 0.7))
 
 
 def make() -> np.ndarray:

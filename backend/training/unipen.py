@@ -12,6 +12,7 @@ from training.cli import Unusable
 from training.hand import SHIFT
 
 WRITER = re.compile(r"^\.COMMENT\s+\S+\s+(\d+)\s", re.MULTILINE)  # pendigits: digit, writer, milliseconds
+DIGITS = set("0123456789")
 SEGMENT = re.compile(r'"(.)"$')
 
 

@@ -14,7 +14,7 @@ from training.architectures import ARCHITECTURES, compact
 from training.augmentation import Augmentation
 from training.config import Config
 from training.data import BACKEND, NOTHING, Digits, as_input
-from training.distillation import VIEWS, Lessons, answers, load_lessons, load_teacher, loss, make_lessons
+from training.distillation import VIEWS, Lessons, load_lessons, load_teacher, loss, make_lessons, mean_log_probabilities
 from training.loop import accuracy, fit
 
 TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
@@ -50,14 +50,14 @@ def lessons(teachers) -> Lessons:
 
 def test_answer_is_the_mean_over_the_teachers(teachers):
     inputs = as_input(VALIDATION.images)
-    one, other = (answers([teacher], inputs) for teacher in teachers)
-    torch.testing.assert_close(answers(teachers, inputs), (one + other) / 2)
+    one, other = (mean_log_probabilities([teacher], inputs) for teacher in teachers)
+    torch.testing.assert_close(mean_log_probabilities(teachers, inputs), (one + other) / 2)
     torch.testing.assert_close(one, F.log_softmax(teachers[0](inputs), 1))
 
 
 def test_every_view_of_a_digit_is_that_digit(teachers):
     inputs = as_input(VALIDATION.images)
-    alone, views = answers(teachers, inputs), answers(teachers, inputs, views=len(VIEWS))
+    alone, views = mean_log_probabilities(teachers, inputs), mean_log_probabilities(teachers, inputs, views=len(VIEWS))
     assert not torch.allclose(alone, views)
     assert (views.argmax(1) == VALIDATION.labels).float().mean() > 0.95
 
@@ -71,7 +71,9 @@ def test_first_copy_is_the_pictures_as_they_are(lessons):
 
 def test_teachers_saw_what_is_stored(lessons, teachers):
     for images, logits in zip(lessons.images, lessons.logits, strict=True):
-        torch.testing.assert_close(logits.float(), answers(teachers, as_input(images)), atol=0.02, rtol=0.002)
+        torch.testing.assert_close(
+            logits.float(), mean_log_probabilities(teachers, as_input(images)), atol=0.02, rtol=0.002
+        )
 
 
 def test_same_seed_makes_the_same_lessons(lessons, teachers):
@@ -105,7 +107,8 @@ def test_teacher_is_what_its_folder_holds(tmp_path):
     torch.manual_seed(5)
     network = ARCHITECTURES["lenet"]()
     torch.save(network.state_dict(), tmp_path / "model.pt")
-    (tmp_path / "card.json").write_text(json.dumps({"architecture": "lenet"}))
+    card = json.loads((SHIPPED[0] / "card.json").read_text())
+    (tmp_path / "card.json").write_text(json.dumps(card | {"architecture": "lenet"}))
     inputs = as_input(VALIDATION.images)
     torch.testing.assert_close(load_teacher(tmp_path)(inputs), network.eval()(inputs))
 
@@ -113,7 +116,7 @@ def test_teacher_is_what_its_folder_holds(tmp_path):
 @pytest.mark.parametrize("folder", SHIPPED, ids=[folder.name for folder in SHIPPED])
 def test_teacher_that_ships_reads_digits(folder):
     inputs = torch.stack([torch.as_tensor(prepare(draw(digit))) for digit in range(10)]).view(-1, 1, 28, 28)
-    said = answers([load_teacher(folder)], inputs).argmax(1)
+    said = mean_log_probabilities([load_teacher(folder)], inputs).argmax(1)
     assert (said == torch.arange(10)).sum() >= 9
 
 

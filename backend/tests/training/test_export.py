@@ -25,7 +25,7 @@ def written(tmp_path_factory):
     model = compact(width=4)
     model(as_input(DIGITS.images))
     folder = tmp_path_factory.mktemp("export") / "model"
-    export.write(model, folder, "compact", export.Calibration(1.5, 0.7), {"metrics": {"accuracy": 0.5}})
+    export.write(model, folder, "compact", export.Calibration(1.5, 0.7), metrics={"accuracy": 0.5})
     return model, folder
 
 
@@ -40,7 +40,8 @@ def test_card_identifies_the_network(written):
     assert card == {
         "onnx_bytes": (written[1] / "model.onnx").stat().st_size,
         "version": f"compact-{sha256[:8]}", "sha256": sha256, "architecture": "compact", "temperature": 1.5,
-        "unsure_below": 0.7, "metrics": {"accuracy": 0.5},
+        "unsure_below": 0.7, "metrics": {"accuracy": 0.5}, "format": 1, "held_out": {}, "data": "",
+        "hyperparameters": {},
     }  # fmt: skip
 
 

@@ -170,6 +170,7 @@ def test_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, uni
 
 def test_interrupted_run_goes_on_after_the_last_finished_epoch(tmp_path, monkeypatch, caplog):
     interrupt(monkeypatch, tmp_path, 2 * BATCHES + 7)
+    caplog.clear()  # of the interrupted run's epochs, which are there where another test has set the level
     with caplog.at_level(logging.INFO, "train"):
         _, history = run(tmp_path)
     assert "going on after epoch 2" in caplog.text

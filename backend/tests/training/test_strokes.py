@@ -5,7 +5,7 @@ import torch
 
 from training.data import NO_DIGIT
 from training.skeletons import STYLES
-from training.strokes import make_digits, make_others
+from training.strokes import make_digits, make_non_digits
 
 
 @pytest.fixture(scope="module")
@@ -14,20 +14,20 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def others():
-    return make_others(200, seed=7)
+def non_digits():
+    return make_non_digits(200, seed=7)
 
 
 def test_there_are_as_many_of_each_digit(digits):
     assert torch.bincount(digits.labels).tolist() == [50] * 10
 
 
-def test_others_are_no_digits(others):
-    assert set(others.labels.tolist()) == {NO_DIGIT}
+def test_non_digits_have_no_label(non_digits):
+    assert set(non_digits.labels.tolist()) == {NO_DIGIT}
 
 
-def test_drawings_are_prepared_as_a_sketch_would_be(digits, others):
-    for made in (digits, others):
+def test_drawings_are_prepared_as_a_sketch_would_be(digits, non_digits):
+    for made in (digits, non_digits):
         assert made.images.shape[1:] == (28, 28)
         assert made.images.dtype == torch.uint8
         assert made.images.amax((1, 2)).min() == 255
@@ -40,7 +40,7 @@ def test_no_two_are_alike(digits):
 
 
 def test_same_seed_gives_the_same_however_many_processes_share_the_work(digits):
-    """500 are made here; of 510, others make the last ten as well. Threads that are running must not hang them."""
+    """500 are made here; of 510, other processes make some. Threads that are running must not hang them."""
     cv2.GaussianBlur(np.zeros((3000, 3000), np.uint8), (31, 31), 5)  # in threads
     more = make_digits(510, seed=7)
     assert len(more) == 510
@@ -52,7 +52,7 @@ def test_other_seed_gives_others(digits):
 
 
 def test_none_are_none():
-    assert len(make_digits(0, seed=0)) == len(make_others(0, seed=0)) == 0
+    assert len(make_digits(0, seed=0)) == len(make_non_digits(0, seed=0)) == 0
 
 
 @pytest.mark.parametrize("digit", range(10))
@@ -61,9 +61,9 @@ def test_every_digit_has_a_style(digit):
     assert all(weight > 0 for _, weight in STYLES[digit])
 
 
-def test_model_that_ships_reads_them_and_is_less_sure_of_the_others(digits, others, model):
+def test_model_that_ships_reads_them_and_is_less_sure_of_non_digits(digits, non_digits, model):
     of_digits = model.probabilities(digits.images.numpy().astype(np.float32) / 255)
-    of_others = model.probabilities(others.images.numpy().astype(np.float32) / 255)
+    of_non_digits = model.probabilities(non_digits.images.numpy().astype(np.float32) / 255)
     assert (of_digits.argmax(1) == digits.labels.numpy()).mean() > 0.9
-    unsure = model.card["unsure_below"]
-    assert (of_others.max(1) < unsure).mean() > 5 * (of_digits.max(1) < unsure).mean()
+    unsure = model.card.unsure_below
+    assert (of_non_digits.max(1) < unsure).mean() > 5 * (of_digits.max(1) < unsure).mean()
