@@ -1,4 +1,4 @@
-"""Who may review and promote: whoever knows the admin token. It stays in the session: in no URL, log or page."""
+"""Signing in with the admin token, to review and promote. The token stays in the session: in no URL, log or page."""
 
 from collections.abc import Callable
 
@@ -7,16 +7,16 @@ import streamlit as st
 import api
 
 TOKEN, ENTRY, NOTICE = "admin-token", "admin-entry", "admin-notice"
-NO_LONGER = {"TokenMissing", "WrongToken", "AdminDisabled"}  # what the backend says when the token has changed
+NO_LONGER = {"TokenMissing", "WrongToken", "AdminDisabled"}  # the backend's errors for a token that is no longer right
 
 
 def token() -> str | None:
-    """None: a visitor."""
+    """None for visitors."""
     return st.session_state.get(TOKEN)
 
 
-def door(label: str, inside: Callable[[], None] | None = None) -> None:
-    """What it takes to sign in and out, in a popover that `label` opens; and, signed in, what is `inside`."""
+def popover(label: str, inside: Callable[[], None] | None = None) -> None:
+    """A popover named `label` to sign in and out; when signed in, it shows `inside`, too."""
     with st.popover(label, icon=":material/lock_open:" if token() else ":material/lock:", key="door"):
         if token():
             if inside:
@@ -34,7 +34,7 @@ def door(label: str, inside: Callable[[], None] | None = None) -> None:
 
 def _sign_in() -> None:
     entry = st.session_state[ENTRY].strip()
-    st.session_state[ENTRY] = ""  # the field keeps nothing
+    st.session_state[ENTRY] = ""  # do not keep it in the field
     st.session_state[NOTICE] = None
     try:
         if entry:
@@ -50,7 +50,7 @@ def sign_out(notice: str | None = None) -> None:
 
 
 def refused(error: api.BackendError) -> bool:
-    """Whether it was the token that is no longer right; then they are a visitor again."""
+    """Whether the token was refused; if so, signs out."""
     if error.name not in NO_LONGER:
         return False
     sign_out(f"{error} You are signed out.")

@@ -1,29 +1,33 @@
 """The backend's HTTP API: the only file that knows a URL."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-import httpx2
+import aiohttp
 import requests
-from pydantic import TypeAdapter
+from pydantic import SecretStr, TypeAdapter, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from answers import (
+import client
+from schemas import (
     Imported,
     Model,
     Promotion,
+    Retraining,
+    Retrainings,
     Statistics,
     Status,
     SubmissionCount,
     SubmissionPage,
 )
 
-TIMEOUT_S = (2, 5)  # to connect, to answer
-PATIENT_S = (2, 300)  # where an archive goes in or out
+TIMEOUT_S = (2, 5)  # to connect, and between two reads
+LONG_TIMEOUT_S = (2, 300)  # for archives and promotions
+ROOT = Path(__file__).resolve().parent.parent
 MAX_EXPORT = 300_000_000  # bytes: it passes through this process's memory
 
 T = TypeVar("T")
@@ -32,12 +36,23 @@ T = TypeVar("T")
 class Settings(BaseSettings):
     """Read from the environment and from the project's .env; an empty variable counts as one that is not set."""
 
-    model_config = SettingsConfigDict(
-        env_file=Path(__file__).resolve().parent.parent / ".env", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore")
 
     backend_url: str | None = None  # none set: the backend on this machine
     backend_port: int = 8000
+    allowed_hosts: str = ""  # host names that are allowed besides those of hosts.py
+    proxy_secret: SecretStr | None = None  # makes the backend believe what we say of the client
+    proxy_secret_file: Path | None = None  # a file that holds it instead; relative to the project's folder
+
+    @model_validator(mode="after")
+    def _read_secret(self) -> Self:
+        if self.proxy_secret_file:
+            self.proxy_secret = SecretStr((ROOT / self.proxy_secret_file).read_text(encoding="utf-8").rstrip("\r\n"))
+        return self
+
+    @property
+    def secret(self) -> str | None:
+        return self.proxy_secret.get_secret_value() if self.proxy_secret else None
 
     @property
     def base_url(self) -> str:
@@ -72,27 +87,34 @@ def settings() -> Settings:
 @lru_cache
 def session() -> requests.Session:
     session = requests.Session()
-    session.trust_env = False  # the backend is a neighbour: no proxy, no .netrc, and no search for them on each call
+    session.trust_env = False  # no proxy, no .netrc, and no search for them on each call
     return session
 
 
 @lru_cache
-def pool() -> httpx2.AsyncClient:
-    """For what the page's own routes pass on, on the server's event loop."""
-    timeout = httpx2.Timeout(TIMEOUT_S[1], connect=TIMEOUT_S[0])
-    return httpx2.AsyncClient(base_url=settings().base_url, timeout=timeout, trust_env=False)
+def pool() -> aiohttp.ClientSession:
+    """For the calls that routes.py passes on, on the server's event loop."""
+    timeout = aiohttp.ClientTimeout(connect=TIMEOUT_S[0], sock_read=TIMEOUT_S[1])
+    return aiohttp.ClientSession(settings().base_url, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
 
 async def close() -> None:
-    await pool().aclose()
+    await pool().close()
     pool.cache_clear()
 
 
-async def forward(method: str, path: str, **request: Any) -> httpx2.Response:
-    """The backend's answer, whatever it says. Raises Unreachable where there is none."""
+class Forwarded(NamedTuple):
+    content: bytes
+    status_code: int
+    headers: Mapping[str, str]  # case-insensitive
+
+
+async def forward(method: str, path: str, content: bytes, **request: Any) -> Forwarded:
+    """The backend's response, whatever its status. Raises Unreachable if there is none."""
     try:
-        return await pool().request(method, path, **request)
-    except httpx2.HTTPError as e:
+        async with pool().request(method, path, data=content or None, allow_redirects=False, **request) as answer:
+            return Forwarded(await answer.read(), answer.status, answer.headers)
+    except (aiohttp.ClientError, TimeoutError) as e:
         raise Unreachable from e
 
 
@@ -105,14 +127,21 @@ def submissions(
 
 
 def count(token: str | None = None, **filters: Any) -> int:
-    """How many all pages of `submissions` hold; `order` may be among the filters."""
+    """The number of submissions on all pages; `order` may be among the filters."""
     found = _call("GET", "/submissions/count", params=filters, headers=_bearer(token))
     return _parse(SubmissionCount, found).submissions
 
 
-def submission_image(submission_id: UUID, key: UUID | None = None, token: str | None = None) -> bytes:
-    """`key`: whoever stored it may see it before it is approved."""
-    headers = _bearer(token) | ({"Idempotency-Key": str(key)} if key else {})
+def session_headers() -> client.Headers:
+    """Headers that name this session's browser. Call it before handing work to other threads."""
+    return client.of_session(settings().secret)
+
+
+def submission_image(
+    submission_id: UUID, key: UUID | None = None, token: str | None = None, client_headers: client.Headers | None = None
+) -> bytes:
+    """`key`: who stored it may see it before it is approved. `client_headers`: session_headers(), in other threads."""
+    headers = _bearer(token) | ({"Idempotency-Key": str(key)} if key else {}) | (client_headers or {})
     return _call("GET", f"/submissions/{submission_id}/image", headers=headers).content
 
 
@@ -134,8 +163,8 @@ def delete(ids: Collection[UUID], token: str) -> None:
 
 
 def export(token: str, **filters: Any) -> bytes:
-    """A ZIP of the submissions that the filters leave."""
-    options = {"params": filters, "headers": _bearer(token), "timeout": PATIENT_S, "stream": True}
+    """A ZIP of the submissions that match the filters."""
+    options = {"params": filters, "headers": _bearer(token), "timeout": LONG_TIMEOUT_S, "stream": True}
     archive = bytearray()
     with _call("GET", "/submissions/export", **options) as response:
         try:
@@ -149,8 +178,8 @@ def export(token: str, **filters: Any) -> bytes:
 
 
 def import_archive(archive: bytes, token: str, dry_run: bool = False) -> Imported:
-    """Store what a ZIP holds, an export or labelled pictures; or only say what it holds."""
-    options = {"headers": _bearer(token) | {"Content-Type": "application/zip"}, "timeout": PATIENT_S}
+    """Store the contents of a ZIP, an export or labelled pictures; with `dry_run`, only report them."""
+    options = {"headers": _bearer(token) | {"Content-Type": "application/zip"}, "timeout": LONG_TIMEOUT_S}
     answer = _call("POST", "/submissions/import", data=archive, params={"dry_run": dry_run}, **options)
     return _parse(Imported, answer)
 
@@ -166,9 +195,23 @@ def promotions() -> list[Promotion]:
 
 
 def promote(version: str, token: str, reason: str, overrule: bool) -> Promotion:
-    """Make a model serve; `overrule`: although the gate has not passed it."""
+    """Make a model serve. `overrule`: even if the gate has not passed it."""
     path, body = f"/models/{quote(version, safe='')}/promote", {"reason": reason, "overrule": overrule}
-    return _parse(Promotion, _call("POST", path, json=body, headers=_bearer(token), timeout=PATIENT_S))
+    return _parse(Promotion, _call("POST", path, json=body, headers=_bearer(token), timeout=LONG_TIMEOUT_S))
+
+
+def retrainings(token: str) -> Retrainings:
+    """The latest, newest first, and how many trainers run."""
+    return _parse(Retrainings, _call("GET", "/retrainings", headers=_bearer(token)))
+
+
+def retrain(token: str) -> Retraining:
+    """Request a retraining, which a trainer will run."""
+    return _parse(Retraining, _call("POST", "/retrainings", headers=_bearer(token)))
+
+
+def cancel_retraining(number: int, token: str) -> Retraining:
+    return _parse(Retraining, _call("POST", f"/retrainings/{number}/cancel", headers=_bearer(token)))
 
 
 def statistics() -> Statistics:
@@ -176,12 +219,12 @@ def statistics() -> Statistics:
 
 
 def _bearer(token: str | None) -> dict[str, bytes]:
-    """As bytes: what is not Latin-1 is sent as UTF-8."""
+    """As bytes, so that a token may hold any characters: requests would encode a str as Latin-1."""
     return {"Authorization": b"Bearer " + token.encode()} if token else {}
 
 
 def _call(method: str, path: str, **options) -> requests.Response:
-    """Raise `Unreachable`, `DatabaseAway` or `Refused` for whatever is no success."""
+    """Raises Unreachable, DatabaseAway or Refused unless the call succeeds."""
     try:
         response = _send(method, settings().base_url + path, **options)
     except requests.RequestException as e:
@@ -193,12 +236,14 @@ def _call(method: str, path: str, **options) -> requests.Response:
 
 def _send(method: str, url: str, **options) -> requests.Response:
     options = {"timeout": TIMEOUT_S} | options
+    headers = session_headers() | options.get("headers", {})
+    options["headers"] = {name: value.encode() if isinstance(value, str) else value for name, value in headers.items()}
     try:
         return session().request(method, url, **options)
     except requests.Timeout:
         raise
     except requests.ConnectionError:
-        # perhaps a kept connection that the backend has closed meanwhile; every call here may be repeated
+        # perhaps a pooled connection that the backend has closed; every call here may be repeated
         return session().request(method, url, **options)
 
 
@@ -210,11 +255,12 @@ def _problem(response: requests.Response) -> BackendError:
         return Unreachable()
     if name == "DatabaseUnavailable":
         return DatabaseAway(name=name)
-    return Unreachable(name=name) if response.status_code >= 500 else Refused(detail, name)
+    explained = response.status_code < 500 or name in ("StorageFull", "Busy")
+    return Refused(detail, name) if explained else Unreachable(name=name)
 
 
 def _parse(kind: type[T], response: requests.Response) -> T:
     try:
         return TypeAdapter(kind).validate_json(response.content)
-    except ValueError as e:  # something else listens where the backend should
+    except ValueError as e:  # something else is listening on the backend's port
         raise Unreachable from e

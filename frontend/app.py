@@ -1,20 +1,35 @@
-"""Sketch a digit and see what the model reads.
+"""The web server: pages, and the routes that the Draw page's script calls.
 
     uv run streamlit run app.py
 
-The pages are in navigation.py and views/; what the Draw page asks for while the pen moves is in routes.py.
+The pages are in navigation.py and views/, the routes in routes.py.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-import first_paint
 import routes
+import stopping
+import warm_up
+from first_paint import FirstPaint
+from guard import Guard
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    warm_up.start()
+    stopping.stop_in_two_steps()
+    async with routes.lifespan(app):
+        yield
+
 
 app = st.App(
     Path(__file__).with_name("navigation.py"),
     routes=routes.ROUTES,
-    lifespan=routes.lifespan,
-    middleware=first_paint.MIDDLEWARE,
+    lifespan=lifespan,
+    middleware=[Middleware(Guard), Middleware(FirstPaint)],
 )

@@ -1,4 +1,4 @@
-"""Sketches as files: out as a ZIP, in from one, from a folder or from many pictures."""
+"""Export of sketches as a ZIP; import from a ZIP, a folder or many pictures."""
 
 import io
 import zipfile
@@ -12,8 +12,8 @@ import streamlit as st
 import admin
 import api
 import pieces
-from answers import Imported
 from review import count
+from schemas import Imported
 
 MAX_MB = 100  # as in the backend
 TYPES = ["zip", "png", "jpg", "jpeg", "webp", "gif", "bmp"]
@@ -30,17 +30,17 @@ TAKEN = """
 
 @dataclass
 class Import:
-    """What somebody chose to import. Its methods are the buttons' callbacks."""
+    """The files chosen for import. Its methods are the buttons' callbacks."""
 
     archive: bytes | None = None
-    found: Imported | None = None  # what it holds, once it was looked at
-    turns: int = 0  # the upload widgets are emptied by giving them other keys
+    found: Imported | None = None  # its contents, once inspected
+    turns: int = 0  # part of the upload widgets' keys: new keys empty them
     notice: str | None = None
 
     def take(self, source: str) -> None:
-        """Look at what was put into an upload widget, and empty it."""
+        """Inspect the files of an upload widget, and empty it."""
         files = st.session_state.get(f"{source}-{self.turns}")
-        if not files:  # called again, for what was taken already
+        if not files:  # called again for files that were taken already
             return
         self.turns += 1
         self.drop()
@@ -71,7 +71,7 @@ class Import:
 
 
 def pack(files: list[tuple[str, bytes]]) -> bytes:
-    """One ZIP: the only file, or a new one of all of them. Raises ValueError."""
+    """The only file, if it is a ZIP, or a new ZIP of all of them. Raises ValueError."""
     zips = [data for name, data in files if name.lower().endswith(".zip")]
     if zips and len(files) > 1:
         raise ValueError("Please choose one ZIP alone, or pictures.")
@@ -80,14 +80,14 @@ def pack(files: list[tuple[str, bytes]]) -> bytes:
     if sum(len(data) for _, data in files) > MAX_MB * 1_000_000:
         raise ValueError(f"These pictures are larger than {MAX_MB} MB together: please import them in parts.")
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as into:  # as they are: pictures hardly shrink
+    with zipfile.ZipFile(archive, "w") as into:  # uncompressed: pictures hardly shrink
         for number, (name, data) in enumerate(files):
             into.writestr(name if name not in into.NameToInfo else f"{name} ({number})", data)
     return archive.getvalue()
 
 
 def show(query: dict[str, Any]) -> None:
-    """`query`: filters and order, as the API has them."""
+    """`query`: filters and order, as parameters of the API."""
     job = st.session_state.setdefault("importing", Import())
     left, right = st.columns(2, gap="large")
     with left:
@@ -113,7 +113,7 @@ def choose(job: Import) -> None:
 
 
 def preview(job: Import, found: Imported) -> None:
-    """What was found, before it is stored."""
+    """Show what was found, before it is stored."""
     digits = "".join(f"<li><b>{escape(_name(label))}</b> {n:,}</li>" for label, n in found.by_label.items())
     here = f"<p>{count(found.skipped)} of them are here already, and stay as they are.</p>" if found.skipped else ""
     st.html(f"""

@@ -7,45 +7,46 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from answers import (
+from schemas import (
     ConfidenceBin,
     DayAnswers,
     DayModelStatistics,
     DigitStatistics,
+    Epoch,
     ModelStatistics,
 )
 from shares import wilson
 
-# marks stand out from either background by 3:1 at least (WCAG 1.4.11)
+# contrast of at least 3:1 on either background (WCAG 1.4.11)
 ACCENT, MUTED, WRONG = "#6d5ef6", "#b9bcd0", "#cc5f10"
-MODELS = [ACCENT, "#0d9468", "#3b82f6", "#d6409f", "#a87a0a"]  # then over again
+MODELS = [ACCENT, "#0d9468", "#3b82f6", "#d6409f", "#a87a0a"]  # repeated for further models
 GREY = "#7d8198"
 AXIS = 56  # pixels that an axis with its title takes
 CELL = "cell"  # of the confusion matrix
 
 
 def percent(share: float) -> str:
-    """How sure a model is, rounded, but never 100%: the 1.0 that a float may hold is rounded, too."""
+    """A confidence, rounded, but never to 100%: no model is certain."""
     return f"{min(round(100 * share), 99)}%"
 
 
 def recall(per_digit: list[DigitStatistics]) -> alt.LayerChart:
-    """How often each digit was read right, with the interval that the true share probably lies in."""
+    """How often each digit was read correctly, with 95% intervals."""
     names = [str(each.digit) for each in per_digit]
     counts = [(each.correct, each.submissions) for each in per_digit]
     return _shares(names, counts, "digit that was meant", 28, labels=14)
 
 
 def accuracy_by_model(models: list[ModelStatistics]) -> alt.LayerChart:
-    """As recall, of the sketches that each model read itself."""
+    """The same for each model, over the sketches that it read itself."""
     counts = [(round((each.accuracy or 0) * each.submissions), each.submissions) for each in models]
-    return _shares([each.model for each in models], counts, None, 36, labels=12)
+    return _shares([each.model for each in models], counts, "model", 36, labels=12)
 
 
-def _shares(names: list[str], counts: list[tuple[int, int]], title: str | None, step: int, labels: int):
-    """A dot for each on its 95% interval, with its count. `counts`: how many of how many."""
+def _shares(names: list[str], counts: list[tuple[int, int]], title: str, step: int, labels: int):
+    """A dot on its 95% interval for each name. `counts`: (part, whole) of each."""
     data = pd.DataFrame([_share_of(*count) | {"name": name} for name, count in zip(names, counts, strict=True)])
-    # dots, not bars: a scale that does not begin at 0 would make bars lie
+    # dots, not bars: the scale does not begin at 0
     low = max(0.0, np.floor(20 * min([row["low"] for _, row in data.iterrows() if row["of"]], default=0)) / 20 - 0.05)
     scale = alt.Scale(domain=[low, 1], nice=False)
     x = alt.X(
@@ -53,8 +54,8 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str | None, 
         scale=scale,
         axis=_axis(title="share read right", format="%", tickCount=4, labelOverlap=True, grid=True),
     )
-    y = alt.Y("name:N", sort=names, axis=_axis(title=title, labelFontSize=labels, labelLimit=96))
-    tooltip = [alt.Tooltip("name", title=title or "model"), alt.Tooltip("words", title="read right")]
+    y = alt.Y("name:N", sort=names, axis=_axis(title=title, labelFontSize=labels, labelLimit=144))
+    tooltip = [alt.Tooltip("name", title=title), alt.Tooltip("words", title="read right")]
     base = alt.Chart(data).encode(y=y, tooltip=tooltip)
     counted = base.transform_filter("datum.of > 0")
     ranges = counted.mark_rule(strokeWidth=6, strokeCap="round", opacity=0.35, color=ACCENT)
@@ -90,7 +91,7 @@ def confusion(matrix: list[list[int]]) -> alt.LayerChart:
         y=alt.Y("meant:O", axis=_axis(title="what was meant", labelFontSize=14)),
         tooltip=["meant", "read", alt.Tooltip("count", title="sketches"), alt.Tooltip("opens", title=" ")],
     )
-    # a mistake is visible though it is one of a thousand
+    # so that even one mistake in a thousand is visible
     shade = alt.Opacity("shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
     cells = base.transform_calculate(shade="datum.count > 0 ? 0.12 + 0.88 * datum.share : 0")
     cells = cells.mark_rect(cornerRadius=4, cursor="pointer").encode(
@@ -106,7 +107,7 @@ def confusion(matrix: list[list[int]]) -> alt.LayerChart:
 
 
 def calibration(bins: list[ConfidenceBin]) -> alt.LayerChart:
-    """How often the model was right against how sure it was: on the line, it can be taken at its word."""
+    """How often the model was right against how sure it was; a calibrated model is on the diagonal."""
     rows = [
         _share_of(round((each.accuracy or 0) * each.submissions), each.submissions)
         | {"sure": each.mean_confidence, "submissions": each.submissions}
@@ -130,7 +131,7 @@ def calibration(bins: list[ConfidenceBin]) -> alt.LayerChart:
 
 
 def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
-    """How often each model was right, day by day, with the interval; a larger dot counts more sketches."""
+    """How often each model was right, by day, with 95% intervals; larger dots stand for more sketches."""
     rows = [
         _share_of(round((each.accuracy or 0) * each.submissions), each.submissions)
         | {"day": each.day.isoformat(), "model": each.model, "submissions": each.submissions}
@@ -141,7 +142,7 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
     colors = alt.Scale(domain=models, range=[MODELS[i % len(MODELS)] for i in range(len(models))])
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220) if len(models) > 1 else None
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x=_days(), y=_share("share:Q", "share read right", low, 1 + 0.06 * (1 - low)),  # above 1: room for the dots
+        x=_days(), y=_share("share:Q", "share read right", low, 1 + 0.06 * (1 - low)),  # room for the dots above 1
         color=alt.Color("model:N", scale=colors, legend=legend),
         tooltip=[_day("Day"), "model", alt.Tooltip("words", title="read right")],
     )  # fmt: skip
@@ -153,7 +154,7 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
 
 
 def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
-    """Which share of the answers was unsure, day by day, with the interval."""
+    """The share of predictions that were unsure, by day, with 95% intervals."""
     rows = [_share_of(each.unsure, each.answers) | {"day": each.day.isoformat()} for each in days]
     high = max(0.1, 1.15 * max(row["share"] for row in rows))
     base = alt.Chart(pd.DataFrame(rows)).encode(
@@ -166,8 +167,28 @@ def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
     return _plain(line + ranges + base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False), height=260)
 
 
+def learning(epochs: list[Epoch], planned: int) -> alt.LayerChart:
+    """Training and validation loss after each epoch."""
+    kinds = {"pictures it learns from": "train_loss", "pictures kept aside": "validation_loss"}
+    rows = [
+        {"epoch": each.epoch, "loss": getattr(each, name), "kind": kind, "right": f"{each.validation_accuracy:.2%}"}
+        for each in epochs
+        for kind, name in kinds.items()
+    ]
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=alt.X("epoch:O", axis=_axis(title="epoch"), scale=alt.Scale(domain=list(range(1, planned + 1)))),
+        y=alt.Y("loss:Q", scale=alt.Scale(zero=False),
+                axis=_axis(title="loss (less is better)", tickCount=4, grid=True)),
+        color=alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=[MUTED, ACCENT]),
+                        legend=alt.Legend(title=None, orient="bottom", labelLimit=220)),
+        tooltip=["epoch", "kind", alt.Tooltip("loss", format=".4f"),
+                 alt.Tooltip("right", title="of those kept aside, right")],
+    )  # fmt: skip
+    return _plain(base.mark_line(strokeWidth=2) + base.mark_circle(size=60, opacity=1), height=220)
+
+
 def _days() -> alt.X:
-    """Days are UTC's, wherever the visitor is."""
+    """Days are in UTC."""
     axis = _axis(
         title="day", format="%-d %b", labelFontSize=12, tickCount={"interval": "day", "step": 1}, labelOverlap=True
     )
@@ -199,7 +220,7 @@ def _text() -> str:
 
 def _plain(chart: alt.LayerChart, height: int, right: int = 0) -> alt.LayerChart:
     """`right`: pixels beside the axes."""
-    padding = {"left": 0, "top": 4, "bottom": 0, "right": right}
+    padding = {"left": 0, "top": 4, "bottom": 4, "right": right}  # descenders in a title need room
     text = {"color": _text()}
     return (
         chart.properties(height=height, padding=padding)

@@ -1,4 +1,4 @@
-"""Which sketches the Gallery shows. What is chosen stands in the page's URL, so that a view can be shared."""
+"""The Gallery's filters. They are kept in the page's URL, so that a view can be shared."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ DIGITS = [str(digit) for digit in range(10)]
 ALL = "All"
 KEPT = "Not rejected"
 STATUSES = {status.title(): {"status": status} for status in ("pending", "approved", "rejected")}
-FILTERS = {  # by their name in the URL: the field's label, and what each choice is to the API
+FILTERS = {  # by name in the URL: the field's label, and the API's parameters for each choice
     "meant": ("Meant", {digit: {"digit": digit} for digit in DIGITS} | {"Not a digit": {"digit": NOT_A_DIGIT}}),
     "read": ("Read", {digit: {"predicted": digit} for digit in DIGITS}),
     "answer": ("Answer", {"Right": {"correct": True}, "Wrong": {"correct": False}}),
@@ -20,8 +20,8 @@ ORDERS = {"Newest": "newest", "Likeliest mislabelled": "mislabelled"}
 
 
 def choose(models: list[str]) -> dict[str, Any]:
-    """The fields; returns what was chosen, with the order, as the API has it. `models`: their versions."""
-    # what was chosen stays among the choices, though the models cannot be asked for
+    """Show the fields; returns filters and order as parameters of the API. `models`: versions to choose from."""
+    # keep the chosen model among the choices even if the list could not be fetched
     chosen = st.session_state.get("model") or st.query_params.get("model")
     known = dict.fromkeys([*models, *([chosen] if chosen and chosen != ALL else [])])
     fields = FILTERS | {"model": ("Model", {version: {"model": version} for version in known})}

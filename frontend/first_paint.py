@@ -1,19 +1,18 @@
-"""The style sheet in the page's first bytes: what comes after it then appears in its place, and nothing moves.
+"""Puts the style sheet into the page's first bytes, so that nothing moves while the page loads.
 
-Streamlit sends a page's own styles with its content, after it has shown a frame without them.
+Streamlit sends a page's own styles with its content, after showing a frame without them.
 """
 
 from pathlib import Path
 
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STYLE = Path(__file__).with_name("style.css")
-BODY_ENDS = b"</body>"  # after the styles that Streamlit adds to the head: where rules tie, the later one counts
+BODY_ENDS = b"</body>"  # after Streamlit's styles in the head: of equal rules the later one counts
 
 
 class FirstPaint:
-    """Puts the style sheet into every HTML page that passes."""
+    """Middleware that inserts the style sheet into every HTML page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -38,7 +37,7 @@ class FirstPaint:
                     await send(start | {"headers": headers})
                     await send({"type": "http.response.body", "body": whole})
 
-        # neither compressed, which hides the text, nor answered by "not modified", since the style sheet may be
+        # neither compressed, which hides </body>, nor "not modified", since the style sheet may have changed
         kept = [each for each in scope["headers"] if not each[0].startswith((b"accept-encoding", b"if-"))]
         await self.app(scope | {"headers": kept}, receive, styled)
 
@@ -46,6 +45,3 @@ class FirstPaint:
 def _asks_for_html(scope: Scope) -> bool:
     accepted = dict(scope["headers"]).get(b"accept", b"")
     return scope["method"] == "GET" and b"text/html" in accepted
-
-
-MIDDLEWARE = [Middleware(FirstPaint)]

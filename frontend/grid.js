@@ -1,8 +1,7 @@
-// Sketches in a grid: opened large by a click or Enter, or, where they are checkboxes, selected by click, Space or
-// Shift-click. What is selected is kept here, so that clicks need not wait for the server; an epoch says which selection
-// of the server's they continue.
+// Sketches in a grid, enlarged by a click or Enter, or, as checkboxes, selected by click, Space or Shift-click. The selection
+// is kept here, so that clicks do not wait for the server; the epoch says which of the server's selections it continues.
 
-const kept = new WeakMap(); // what is shown, by the element it is shown in
+const kept = new WeakMap(); // state by element
 
 export default function ({ data, parentElement, setStateValue }) {
   let grid = kept.get(parentElement);
@@ -55,7 +54,7 @@ function create(parent) {
 
 const all = (grid) => [...grid.root.querySelectorAll("[data-id]")];
 
-// the tile that an arrow key leads to
+// the tile in an arrow key's direction
 function around(grid, tile, key) {
   const tiles = all(grid);
   const top = (each) => each.getBoundingClientRect().top;

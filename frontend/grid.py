@@ -1,4 +1,4 @@
-"""The grid of sketches, to be opened large or selected: the only file that knows the component in grid.js."""
+"""The Gallery's grid of sketches, to be enlarged or selected: the Python side of grid.js."""
 
 from collections.abc import Callable
 from functools import cache
@@ -21,21 +21,21 @@ HTML = """
 
 @cache
 def _component() -> Callable:
-    """Made on first use, because it asks Streamlit's runtime. The page's style sheet reaches into it."""
+    """Created on first use, because it needs Streamlit's runtime. The page's style sheet applies to it."""
     script = Path(__file__).with_name("grid.js").read_text(encoding="utf-8")
     return st.components.v2.component("sketches", html=HTML, js=script, isolate_styles=False)
 
 
 def show(tiles: list[str], place: int, epoch: int, chosen: list[UUID]) -> None:
-    """`tiles`: HTML as of pieces.tiles. Another `place` scrolls to the top of the grid.
+    """`tiles`: HTML, from pieces.tiles. A changed `place` scrolls to the top of the grid.
 
-    `chosen`: what is selected from the start of this epoch, until `clicked` says otherwise.
+    `chosen`: the selection at the start of this epoch, until `clicked` returns another.
     """
     data = {"html": "".join(tiles), "place": place, "epoch": epoch, "selected": [str(each) for each in chosen]}
     _component()(key=KEY, data=data, on_selected_change=lambda: None)
 
 
 def clicked(epoch: int) -> list[UUID] | None:
-    """What is selected since somebody clicked; None where nobody did in this epoch."""
+    """The selection after the latest click; None before the first click of this epoch."""
     selected = (st.session_state.get(KEY) or {}).get("selected")
     return [UUID(each) for each in selected["ids"]] if selected and selected["epoch"] == epoch else None

@@ -1,17 +1,17 @@
-// One sketch at a time. A key or a click decides, and the next sketch is shown at once; the decisions wait in `log` until
-// the server says that it has carried them out. Numbers tell them apart: one that is sent twice is carried out once.
+// Shows one sketch at a time. A key or a click decides, and the next sketch is shown at once. Decisions stay in `log` until the
+// server has applied them; they are numbered, so that one that is sent twice is applied once.
 
 const WORDS = { approve: "approved", reject: "rejected", none: "labelled “not a digit” and approved", skip: "skipped" };
 const KEYS = { a: "approve", x: "reject", n: "none", ArrowRight: "skip", ArrowLeft: "back", Backspace: "back" };
 const RETRY_MS = 3000;
-const kept = new WeakMap(); // what is shown, by the element it is shown in
+const kept = new WeakMap(); // state by element
 
 export default function ({ data, parentElement, setStateValue }) {
   let queue = kept.get(parentElement);
   if (!queue) kept.set(parentElement, (queue = create(parentElement)));
   queue.tell = () => {
     const { epoch, place, log, tries } = queue;
-    setStateValue("told", { epoch, place, log, tries });
+    setStateValue("decisions", { epoch, place, log, tries });
   };
   if (queue.epoch !== data.epoch) {
     Object.assign(queue, { epoch: data.epoch, place: data.place, log: [], number: data.done, acts: [], sketches: [], tries: 0 });
@@ -20,7 +20,7 @@ export default function ({ data, parentElement, setStateValue }) {
   queue.data = data;
   queue.log = queue.log.filter((entry) => entry.n > data.done);
   clearInterval(queue.timer);
-  // again and again: an answer that says the same as the one before does not come here
+  // repeatedly, since Streamlit sends no update if nothing has changed
   if (data.trouble) queue.timer = setInterval(() => (queue.tries++, queue.tell()), RETRY_MS);
   show(queue);
   return () => {
@@ -55,7 +55,7 @@ function decide(queue, act) {
   const at = act === "back" ? queue.place - 1 : queue.place;
   const sketch = queue.sketches[at];
   if (!sketch) return;
-  // what was skipped was not changed: there is nothing to take back
+  // a skipped sketch was not changed, so there is nothing to undo
   if (act !== "skip" && !(act === "back" && queue.acts[at] === "skip")) {
     queue.log.push({ n: ++queue.number, id: sketch.id, act });
   }
@@ -96,6 +96,8 @@ function facts(sketch) {
   const line = (className, text) => Object.assign(document.createElement("div"), { className, textContent: text });
   const right = sketch.meant === sketch.read;
   const meant = /^\d$/.test(sketch.meant) ? `Meant as ${sketch.meant}` : "Not a digit, they said";
-  const read = `read as ${sketch.read}, ${sketch.share} sure${sketch.unsure ? ", but unsure" : ""}`;
-  return [line("meant", meant), line(right ? "read" : "read wrong", read), line("when", `${sketch.when}, ${sketch.status}`)];
+  const read = sketch.read
+    ? `read as ${sketch.read}, ${sketch.share} sure${sketch.unsure ? ", but unsure" : ""}`
+    : "two models differ on it; what each reads is not told";
+  return [line("meant", meant), line(right || !sketch.read ? "read" : "read wrong", read), line("when", `${sketch.when}, ${sketch.status}`)];
 }

@@ -1,4 +1,4 @@
-"""Small pieces of the pages, mostly HTML; style.css gives them their looks."""
+"""Small parts of the pages, mostly HTML, styled by style.css."""
 
 import json
 import time
@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 import api
-from answers import Statistics, Submission
+import client
 from charts import data_url, percent
+from schemas import Statistics, Submission
 from shares import wilson
 
 RETRY_S = 3
@@ -30,7 +31,7 @@ PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch d
 
 
 def heading(title: str, sentence: str) -> None:
-    """The view's name, on the page and in the browser's tab, and what the view is about."""
+    """The view's title, on the page and in the browser's tab, and a sentence about it."""
     st.set_page_config(page_title=f"{title} · Digit recogniser")
     st.html(f'<div class="heading"><h1>{title}</h1><p>{sentence}</p></div>')
 
@@ -48,13 +49,14 @@ def tiles(
     token: str | None = None,
     role: str | None = PLAIN,
 ) -> list[str]:
-    """HTML, one piece a submission."""
-    pictures = _fetchers().map(lambda each: sketch(each.id, token), submissions)
+    """HTML, one string per submission."""
+    headers = api.session_headers()  # the threads have no session
+    pictures = _fetchers().map(lambda each: sketch(each.id, token, headers), submissions)
     return [tile(*each, role) for each in zip(submissions, pictures, strict=True)]
 
 
 def tile(submission: Submission, picture: str, role: str | None = PLAIN) -> str:
-    """`role`: what a click does; such tiles say more than plain ones."""
+    """`role`: what a click does; clickable tiles show more than plain ones."""
     meant = "not a digit" if submission.true_label is None else f"meant <b>{submission.true_label}</b>"
     classes = [submission.status if role else "", "wrong" if submission.correct is False else ""]
     return f"""
@@ -67,19 +69,19 @@ def tile(submission: Submission, picture: str, role: str | None = PLAIN) -> str:
 
 def _control(submission: Submission, role: str) -> str:
     checked = 'aria-checked="false"' if role == SELECTS else ""
-    told = escape(json.dumps(facts(submission)))
-    return f"""data-id="{submission.id}" role="{role}" {checked} tabindex="0" data-facts="{told}"
+    details = escape(json.dumps(facts(submission)))
+    return f"""data-id="{submission.id}" role="{role}" {checked} tabindex="0" data-facts="{details}"
         aria-label="{escape(name(submission))}" """
 
 
 def name(submission: Submission) -> str:
-    """What a picture is called, for those who do not see it."""
+    """A picture's name, for screen readers."""
     meant = "something that is no digit" if submission.true_label is None else f"a {submission.true_label}"
     return f"A sketch of {meant}, read as {submission.prediction}, {submission.status}"
 
 
 def facts(submission: Submission) -> list[tuple[str, str]]:
-    """All that is known of it, in words."""
+    """Everything known about a submission, as (name, value)."""
     meant = "not a digit" if submission.true_label is None else str(submission.true_label)
     unsure = ", but unsure" if submission.unsure else ""
     return [
@@ -96,18 +98,18 @@ def _confidence(submission: Submission) -> str:
     return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
 
 
-def sketch(submission_id: UUID, token: str | None = None) -> str:
-    """A submission's picture as a data URL; black where it cannot be had."""
+def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str:
+    """A submission's picture as a data URL; black if it cannot be fetched. `client_headers`: see api.py."""
     try:
-        return data_url(_image(submission_id, token))
+        return data_url(_image(submission_id, token, client_headers))
     except api.BackendError:
         return NOTHING
 
 
 @st.cache_data(ttl=600, max_entries=2000, show_spinner=False)
-def _image(submission_id: UUID, _token: str | None) -> bytes:
-    """What opens the door is not remembered; who may see which submission was asked before."""
-    return api.submission_image(submission_id, token=_token)
+def _image(submission_id: UUID, _token: str | None, _headers: client.Headers | None) -> bytes:
+    """Cached by id alone: who may see which submission was checked when they were listed."""
+    return api.submission_image(submission_id, token=_token, client_headers=_headers)
 
 
 @cache
@@ -119,7 +121,7 @@ def when(time: datetime) -> str:
     """In the visitor's time zone."""
     try:
         zone = ZoneInfo(st.context.timezone or "UTC")
-    except (KeyError, ValueError):  # one that only the browser knows
+    except (KeyError, ValueError):  # unknown to Python
         zone = UTC
     return f"{time.astimezone(zone):%-d %b %Y, %H:%M}"
 
@@ -137,7 +139,7 @@ def totals(figures: Statistics) -> None:
 
 
 def interval(part: int, whole: int) -> str:
-    """Between which shares the true one lies, probably, in words."""
+    """The 95% interval of a share, in words."""
     if not whole:
         return "nothing to count yet"
     low, high = wilson(part, whole)
@@ -149,7 +151,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def drift(figures: Statistics) -> None:
-    """Whether the model is as sure as at first, in a sentence and a number."""
+    """Whether the model is still as sure as at first, in a sentence and a number."""
     drift, answers = figures.drift, figures.answers
     index = "" if drift.psi is None else f"Population stability index {drift.psi:.2f}: {LIMITS}. "
     compared = f"The latest {drift.answers:,} sketches against the first {drift.reference:,}. " if index else ""
@@ -164,11 +166,11 @@ def empty(title: str, sentence: str) -> None:
 
 
 def keep_trying() -> None:
-    """Run the script again after a moment, for as long as it comes to this call."""
+    """Rerun the script after a moment, as long as it reaches this call."""
     _rerun_later(time.monotonic())
 
 
 @st.fragment(run_every=RETRY_S)
 def _rerun_later(start: float) -> None:
-    if time.monotonic() - start > RETRY_S / 2:  # not at once, within the run that came here
+    if time.monotonic() - start > RETRY_S / 2:  # not within the run that called it
         st.rerun()

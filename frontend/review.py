@@ -1,4 +1,4 @@
-"""What lies in front of one reviewer, or visitor: a page of submissions, and which of them are selected."""
+"""The state of one visitor's or reviewer's Gallery: a page of submissions, and which of them are selected."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from uuid import UUID
 import admin
 import api
 import grid
-from answers import Status, Submission, SubmissionPage
+from schemas import Status, Submission, SubmissionPage
 
 PAGE = 48
 SELECT_FIRST = "Nothing is selected: click on sketches first."
@@ -27,23 +27,25 @@ def label_of(submission: Submission) -> str:
 
 @dataclass
 class Review:
-    """One of these lives in each session. Its methods are the buttons' callbacks."""
+    """There is one in each session. Its methods are the buttons' callbacks."""
 
-    query: dict[str, Any] = field(default_factory=dict)  # order and filters, as the API has them
-    admitted: bool = False  # whether with the admin token
-    places: list[str | None] = field(default_factory=lambda: [None])  # cursors of the pages so far, this one's last
-    page: SubmissionPage | None = None  # none: to be fetched
+    query: dict[str, Any] = field(default_factory=dict)  # order and filters, as parameters of the API
+    admitted: bool = False  # whether the admin token was given
+    places: list[str | None] = field(
+        default_factory=lambda: [None]
+    )  # cursors of the pages so far; the last is this page's
+    page: SubmissionPage | None = None  # None: not fetched yet
     shown: list[UUID] = field(default_factory=list)
-    epoch: int = 0  # counts what makes earlier clicks on sketches void
-    chosen: list[UUID] = field(default_factory=list)  # of this epoch, before the first click
+    epoch: int = 0  # changes when earlier clicks no longer count
+    chosen: list[UUID] = field(default_factory=list)  # the selection at the start of this epoch
     notice: str | None = None  # what was done
-    trouble: str | None = None  # why it was not
-    before: list[Submission] = field(default_factory=list)  # as they were before the last change, to undo it
-    asking: bool = False  # whether they are to be deleted
+    trouble: str | None = None  # what went wrong
+    before: list[Submission] = field(default_factory=list)  # submissions before the last change, to undo it
+    asking: bool = False  # whether a confirmation of the deletion is shown
     total: int = 0  # submissions on all pages
 
     def look(self, query: dict[str, Any]) -> None:
-        """Start over where the question is another one; else only see what is new."""
+        """Start over if filters or sign-in changed; otherwise only fetch again."""
         admitted = admin.token() is not None
         if (query, admitted) != (self.query, self.admitted):
             self.query, self.admitted, self.places, self.before = query, admitted, [None], []
@@ -51,13 +53,13 @@ class Review:
         self.page = None
 
     def fetch(self) -> SubmissionPage:
-        """The page, which stays as it is from click to click, so that no sketch moves below the pointer."""
+        """The page. It is kept from click to click, so that no sketch moves under the pointer."""
         while self.page is None:
             page = api.submissions(PAGE, self.places[-1], token=admin.token(), **self.query)
             self.total = api.count(admin.token(), **self.query)
             if page.items or len(self.places) == 1:
                 self.page = page
-            else:  # everything on the last page went elsewhere
+            else:  # the last page is empty by now
                 self.places.pop()
         ids = [submission.id for submission in self.page.items]
         if ids != self.shown:
@@ -67,7 +69,7 @@ class Review:
 
     @property
     def selected(self) -> list[UUID]:
-        """Read where the browser left it: a button may be pressed before the click on a sketch was acted upon."""
+        """Read from the browser's state: a button may be pressed before the last click on a sketch was handled."""
         clicked = grid.clicked(self.epoch)
         return self.chosen if clicked is None else clicked
 
@@ -121,7 +123,7 @@ class Review:
         self.change("rejected", status="rejected")
 
     def relabel(self, label: str) -> None:
-        """Whoever says what it is has looked at it: that approves it, too."""
+        """Relabelling approves, too."""
         what = "labelled “not a digit”" if label == "none" else f"labelled {label}"
         self.change(f"{what} and approved", label, "approved")
 
@@ -157,7 +159,7 @@ class Review:
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """What the backend refuses is said, and the selection kept."""
+        """Shows the backend's refusal, and keeps the selection."""
         try:
             yield
         except api.BackendError as e:

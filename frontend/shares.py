@@ -1,14 +1,14 @@
-"""Shares, and how exactly a count tells them."""
+"""Shares and their confidence intervals."""
 
 from math import sqrt
 
-Z = 1.96  # 95% of a normal distribution lie within so many standard deviations
+Z = 1.96  # standard deviations around the mean that hold 95% of a normal distribution
 
 
 def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The 95% interval of a share (E. B. Wilson, 1927): it holds for few counts, too, and near 0 and 1.
+    """The 95% interval of a share (E. B. Wilson, 1927), which is also valid for small counts and near 0 and 1.
 
-    All that is possible where nothing was counted.
+    From 0 to 1 if nothing was counted.
     """
     if not whole:
         return 0.0, 1.0

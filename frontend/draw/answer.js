@@ -1,4 +1,4 @@
-// The answer's card: always the same size, whatever it says.
+// The card that shows the reading. Its size never changes.
 
 export class Answer {
   constructor(root) {

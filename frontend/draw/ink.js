@@ -1,11 +1,11 @@
-// The drawing: what the canvas component (streamlit-drawable-canvas) holds, with undo, redo and pictures of it at any
-// moment. The only file that knows the component. It lives in a shadow root of its own and is driven here as Streamlit
-// would drive it, without a run of the server's script for every stroke.
+// The drawing on the canvas component (streamlit-drawable-canvas), with undo, redo and pictures of it at any time. The only
+// file that knows the component. It is in a shadow root of its own and gets here the messages that Streamlit would send it,
+// so that a stroke does not rerun the server's script.
 
 import mountCanvas from "./canvas.js";
 
 export const SIDE = 400; // pixels; scaled to the screen
-const SENT_SIDE = 280; // what the backend keeps at most
+const SENT_SIDE = 280; // the largest that the backend stores
 const [INK, PAPER] = ["#ffffff", "#000000"];
 const EXPORT = 'button[aria-label="Update the app with this drawing"]'; // of the component's toolbar
 const HTML = `<style>
@@ -16,7 +16,7 @@ const HTML = `<style>
 </style><div class="canvas-root"></div>`;
 
 export class Ink {
-  // `host`: an element; `onInk(final)`: there is other ink than before; `onSteps()`: undo and redo may do other things now
+  // `host`: an element; `onInk(final)`: the ink has changed; `onSteps()`: what undo and redo would do has changed
   constructor(host, { onInk, onSteps, penWidth }) {
     Object.assign(this, { onInk, onSteps, penWidth });
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
@@ -25,7 +25,7 @@ export class Ink {
     this.position = 0;
     this.loads = 0;
     this.sheet = context(SENT_SIDE);
-    this.lifted = context(SIDE); // a stroke between the moment it ends and the moment it is painted
+    this.lifted = context(SIDE); // a stroke that has ended and is not painted yet
     this.#mount();
     this.upper = this.root.querySelector(".upper-canvas");
     this.lower = this.root.querySelector(".dc-canvas.lower-canvas");
@@ -60,14 +60,14 @@ export class Ink {
     if (this.canRedo) this.#go(this.position + 1);
   }
 
-  // As one more step, so that it can be undone.
+  // As a step that can be undone.
   replace(objects) {
     this.lift();
     this.#push(objects);
     this.#go(this.position);
   }
 
-  // An empty sheet, without a past.
+  // An empty sheet without undo steps.
   reset(objects = []) {
     this.lift();
     this.steps = objects.length ? [[], objects] : [[]];
@@ -80,15 +80,21 @@ export class Ink {
     this.#mount();
   }
 
-  // What is on the canvas at this moment, as a PNG's bytes; a stroke in progress counts.
+  // The canvas as a PNG's bytes, including a stroke in progress.
   picture() {
-    const { sheet } = this;
-    for (const canvas of [this.lower, this.unpainted && this.lifted.canvas, this.upper]) {
-      if (canvas) sheet.drawImage(canvas, 0, 0, SENT_SIDE, SENT_SIDE);
-    }
-    const url = sheet.canvas.toDataURL("image/png");
+    this.#paint();
+    const url = this.sheet.canvas.toDataURL("image/png");
     const bytes = Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
     return { bytes, url, type: "image/png" };
+  }
+
+  // The same as { grey, side }, one byte per pixel.
+  pixels() {
+    this.#paint();
+    const { data } = this.sheet.getImageData(0, 0, SENT_SIDE, SENT_SIDE);
+    const grey = new Uint8Array(SENT_SIDE ** 2);
+    for (let at = 0; at < grey.length; at++) grey[at] = data[4 * at];
+    return { grey, side: SENT_SIDE };
   }
 
   // End the stroke in progress, as if the pen had been lifted.
@@ -104,6 +110,12 @@ export class Ink {
   stop() {
     this.listening.abort();
     this.unmount?.();
+  }
+
+  #paint() {
+    for (const canvas of [this.lower, this.unpainted && this.lifted.canvas, this.upper]) {
+      if (canvas) this.sheet.drawImage(canvas, 0, 0, SENT_SIDE, SENT_SIDE);
+    }
   }
 
   #mount() {
@@ -142,7 +154,7 @@ export class Ink {
     };
     listen(this.upper, "mousedown touchstart", (event) => this.#down(event));
     listen(window, "mousemove touchmove", (event) => this.#move(event), false);
-    // the component listens on the document: before it and after it
+    // the component listens on the document, so these run before and after it
     listen(window, "mouseup touchend", (event) => this.#ends(event) && this.#beforeUp());
     listen(window, "mouseup touchend", (event) => this.#ends(event) && this.#up(event), false);
     listen(window, "touchcancel blur", () => this.lift());

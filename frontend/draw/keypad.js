@@ -1,5 +1,5 @@
-// The keypad: one key for each digit, "Not a digit", and Undo. Each key is also the bar of its digit's probability, and the
-// guess is marked, which Enter confirms.
+// The keypad: a key for each digit, "Not a digit", and Undo. Each key also shows its digit's probability as a bar. The guess,
+// which Enter confirms, is marked.
 
 import { percent } from "./words.js";
 
@@ -13,13 +13,13 @@ export class Keypad {
     Object.assign(this, { onLabel, onYes, onUndo });
     root.replaceChildren(...KEYS.map((key) => this.#key(key)));
     this.keys = Object.fromEntries([...root.children].map((element) => [element.dataset.key, element]));
-    // no focus by mouse: Enter would press the key that was clicked last
+    // no focus by mouse, or Enter would press the last clicked key
     root.addEventListener("mousedown", (event) => event.preventDefault());
     this.listening = new AbortController();
     addEventListener("keydown", (event) => this.#typed(event), { signal: this.listening.signal });
   }
 
-  // `shares`: ten probabilities, or null; `guess`: the marked label, or null; `others`: what else it may be
+  // `shares`: ten probabilities, or null; `guess`: the marked label, or null; `others`: other likely labels
   show(shares, guess = null, others = []) {
     for (const [key, element] of Object.entries(this.keys)) {
       if (key === "undo") continue;
@@ -41,11 +41,11 @@ export class Keypad {
     for (const [key, element] of Object.entries(this.keys)) element.classList.toggle("asked", key === label);
   }
 
-  // A short sign that the press has arrived.
+  // A short animation that confirms the press.
   flash(label, kind) {
     const element = this.keys[label];
     element.classList.remove("right", "wrong", "stored");
-    void element.offsetWidth; // starts the animation anew
+    void element.offsetWidth; // restarts the animation
     element.classList.add(kind);
   }
 

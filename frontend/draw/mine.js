@@ -1,11 +1,11 @@
-// What this tab has labelled: its pictures, what was read, the score; and what was refused.
+// The sketches that this tab has labelled, their readings, the score, and what was refused.
 
 import { keep, recall } from "./session.js";
 import { plain } from "./words.js";
 
 const SHOWN = 12;
-const KEPT = 60; // with their pictures; the score counts all
-const UNDO_FOR_MS = 10 * 60 * 1000; // as long as the backend allows it
+const KEPT = 60; // sketches shown; the score counts all
+const UNDO_FOR_MS = 10 * 60 * 1000; // as long as the backend allows
 
 export class Mine {
   constructor({ section, score, refused, onDismiss }) {
@@ -14,7 +14,7 @@ export class Mine {
     this.score = recall("score", { right: 0, total: 0 });
   }
 
-  // The one that Undo would take back.
+  // The sketch that Undo would take back.
   get last() {
     const last = this.entries.at(-1);
     return last && Date.now() - last.at < UNDO_FOR_MS ? last : undefined;
@@ -39,7 +39,7 @@ export class Mine {
     this.#changed();
   }
 
-  // What the backend read is what counts; until then it is what was read along.
+  // The backend's reading when it stores the sketch replaces the page's.
   settle(key, { prediction, unsure }) {
     const entry = this.find(key);
     if (!entry) return;
@@ -49,11 +49,11 @@ export class Mine {
     this.#changed();
   }
 
-  // Those that wait no more, although nobody told this tab what became of them, are stored.
+  // Sketches that left the queue without an outcome for this tab were stored.
   waiting(keys) {
-    const told = this.entries.filter(({ key, state, at }) => state === "waiting" && !keys.has(key) && Date.now() - at > 5000);
-    for (const entry of told) entry.state = "stored";
-    if (told.length) this.#changed();
+    const settled = this.entries.filter(({ key, state, at }) => state === "waiting" && !keys.has(key) && Date.now() - at > 5000);
+    for (const entry of settled) entry.state = "stored";
+    if (settled.length) this.#changed();
   }
 
   #count({ label, read }, one) {

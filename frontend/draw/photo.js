@@ -1,10 +1,10 @@
 // A picture file instead of a drawing: chosen, dropped or pasted.
 
-const MAX_BYTES = 10_000_000; // more is refused by the backend, too
+const MAX_BYTES = 10_000_000; // the backend's limit
 const THUMBNAIL = 160;
 
 export class Photo {
-  // `onTake()`: there is one; `onRefuse(reason)`
+  // `onTake()`: a picture was chosen; `onRefuse(reason)`
   constructor(root, { onTake, onRefuse }) {
     Object.assign(this, { onTake, onRefuse, file: null, refusal: null });
     this.image = root.querySelector(".photo");
@@ -47,7 +47,7 @@ export class Photo {
     this.image.removeAttribute("src");
   }
 
-  // A small copy, for "Your sketches"; empty where the browser cannot show the picture.
+  // A small copy, for "Your sketches"; empty if the browser cannot show the picture.
   thumbnail() {
     const { naturalWidth: width, naturalHeight: height } = this.image;
     if (!width) return "data:,";

@@ -1,5 +1,5 @@
-// Labelled sketches on their way to the server: in order, each once, whatever happens to the network, the backend or the
-// page. Several tabs share one queue; one of them sends.
+// Sends labelled sketches to the server in order, each exactly once, even if the network, the backend or the page fails. All
+// tabs share one queue; one of them sends.
 
 import { Away, Refused } from "./server.js";
 import { keep, recall, uuid } from "./session.js";
@@ -7,11 +7,11 @@ import { keep, recall, uuid } from "./session.js";
 const LEASE_MS = 15_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
-const MOST_ATTEMPTS = 8; // a sketch that the server stumbles over must not hold up the others for ever
-const JUST_ADDED = "just-added"; // what may not have reached the store yet
+const MAX_ATTEMPTS = 8; // a sketch that makes the server fail must not block the queue
+const JUST_ADDED = "just-added"; // sketches that may not have reached the store yet
 
 export class Queue {
-  // `send` and `takeBack` as in server.js; `onOutcome(key, outcome)`; `onChange({waiting, refused, trouble})`, of records
+  // `send` and `takeBack` as in server.js; `onOutcome(key, outcome)`; `onChange({waiting, refused, trouble})`: records, and why they wait
   constructor({ store, tab, send, takeBack, onOutcome, onChange, pause = FIRST_PAUSE_MS, channel = "digit-recogniser" }) {
     Object.assign(this, { store, tab, send, takeBack, onOutcome, onChange });
     this.page = uuid();
@@ -27,7 +27,7 @@ export class Queue {
   async start() {
     const before = recall("page");
     keep("page", this.page);
-    if (before && before !== this.page) await this.store.release(before); // this tab, before it was reloaded
+    if (before && before !== this.page) await this.store.release(before); // this tab's lease from before it was reloaded
     for (const { bytes, ...record } of recall(JUST_ADDED, [])) await this.store.add({ ...record, bytes: decode(bytes) });
     keep(JUST_ADDED, null);
     await this.#look();
@@ -42,7 +42,7 @@ export class Queue {
     this.stopped = true;
   }
 
-  // Noted before this returns, in the store a moment later.
+  // Saved in sessionStorage before this returns, in the store a moment later.
   async add(record) {
     const small = record.bytes.length < 200_000;
     if (small) keep(JUST_ADDED, [...recall(JUST_ADDED, []), { ...record, tab: this.tab, bytes: encode(record.bytes) }]);
@@ -52,7 +52,7 @@ export class Queue {
     this.#pump();
   }
 
-  // Take it back, sent or not; whether it was never sent.
+  // Takes a sketch back, sent or not; resolves to whether it was never sent.
   async undo(key) {
     keep(JUST_ADDED, recall(JUST_ADDED, []).filter((record) => record.key !== key));
     const unsent = await this.store.undo(key, this.tab);
@@ -66,9 +66,9 @@ export class Queue {
     await this.#changed();
   }
 
-  // There are signs that the server is back.
+  // Called when the server seems to be back.
   wake() {
-    if (!this.trouble || this.told) return; // told when to come again
+    if (!this.trouble || this.scheduled) return; // the server said when to retry
     clearTimeout(this.timer);
     this.pause = this.firstPause;
     this.#pump();
@@ -108,7 +108,7 @@ export class Queue {
     } finally {
       this.pumping = false;
       await this.store.release(this.page);
-      // one that was added between the last look and here
+      // a sketch may have been added since the last look
       if (!this.timer && (await this.store.all()).some(({ state }) => state === "waiting" || state === "undo")) this.#pump();
     }
   }
@@ -119,15 +119,15 @@ export class Queue {
     } catch (error) {
       if (error instanceof Refused) return { refused: error.message };
       if (!(error instanceof Away)) throw error;
-      return error.stumbled && record.attempts >= MOST_ATTEMPTS ? { refused: error.message } : { away: error };
+      return error.stumbled && record.attempts >= MAX_ATTEMPTS ? { refused: error.message } : { away: error };
     }
   }
 
   #rest(away) {
     this.trouble = away.message;
-    this.told = away.seconds !== null;
+    this.scheduled = away.seconds !== null;
     this.#look();
-    this.#later(this.told ? away.seconds * 1000 : this.pause * (0.75 + Math.random() / 2));
+    this.#later(this.scheduled ? away.seconds * 1000 : this.pause * (0.75 + Math.random() / 2));
     this.pause = Math.min(this.pause * 2, LONGEST_PAUSE_MS);
   }
 

@@ -1,4 +1,4 @@
-// A round of ten: the page asks for the ten digits in random order, and what was asked for is the label.
+// A round of ten: the page asks for the ten digits in random order; the digit asked for is the label.
 
 import { figure } from "./mine.js";
 import { keep, recall } from "./session.js";
@@ -7,7 +7,7 @@ import { named, plain } from "./words.js";
 const FOCUS_AFTER_MS = 700;
 
 export class Round {
-  // `find(key)`: a labelled sketch; `onChange()`: another digit is asked for, or none
+  // `find(key)`: a labelled sketch; `onChange()`: the digit asked for has changed
   constructor(result, { find, onChange }) {
     Object.assign(this, { result, find, onChange });
     const { order = [], keys = [] } = recall("round", {});
@@ -19,7 +19,7 @@ export class Round {
     });
   }
 
-  // The digit that is asked for, as its label, or null.
+  // The label of the digit asked for, or null.
   get asked() {
     return this.order[this.keys.length] ?? null;
   }
@@ -33,8 +33,8 @@ export class Round {
   }
 
   start() {
-    const drawn = [..."0123456789"].map((digit) => [Math.random(), digit]).sort();
-    this.#set(drawn.map(([, digit]) => digit), []);
+    const shuffled = [..."0123456789"].map((digit) => [Math.random(), digit]).sort();
+    this.#set(shuffled.map(([, digit]) => digit), []);
   }
 
   stop() {
@@ -45,7 +45,7 @@ export class Round {
     this.#set(this.order, [...this.keys, key]);
   }
 
-  // One of its sketches was taken back: it is asked for again.
+  // If the last sketch of the round was taken back, ask for it again.
   remove(key) {
     if (this.keys.at(-1) === key) this.#set(this.order, this.keys.slice(0, -1));
   }
@@ -63,7 +63,7 @@ export class Round {
     this.result.querySelector("h2").textContent = `${entries.length - fooled.length - open} of ${entries.length} read right`;
     this.result.querySelector("p").textContent = summary(fooled, open);
     this.result.querySelector(".gallery").append(...entries.map(figure));
-    // not at once: a quick hand presses Enter once more
+    // not at once: Enter may be pressed once more by a fast user
     if (opens) setTimeout(() => this.result.querySelector(".primary")?.focus(), FOCUS_AFTER_MS);
   }
 

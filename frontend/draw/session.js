@@ -1,4 +1,4 @@
-// What this tab keeps over a reload, and nobody else sees: computers are shared.
+// What this tab keeps when it is reloaded. Other tabs do not see it: computers are shared.
 
 export function recall(name, fallback = null) {
   try {
@@ -13,7 +13,7 @@ export function keep(name, value) {
     if (value === null) sessionStorage.removeItem(`draw.${name}`);
     else sessionStorage.setItem(`draw.${name}`, JSON.stringify(value));
   } catch {
-    // full or forbidden: then it lasts as long as the page
+    // full or forbidden: the value lasts as long as the page
   }
 }
 

@@ -1,13 +1,24 @@
-// Where labelled sketches wait: IndexedDB, which all tabs share and which survives a reload. Each method is one
-// transaction, so that tabs do not get into each other's way.
+// Labelled sketches that wait to be sent, in IndexedDB, which all tabs share and which survives a reload. Each method is one
+// transaction, so that tabs do not interfere with each other.
 //
 // A record: {place, key, state, tab, ...}; state is "waiting", "undo" (to be taken back), "done" (with its outcome, until
-// its tab has seen it) or "refused" (with the reason, until somebody has seen it).
+// its tab has seen it) or "refused" (with the reason, until it is dismissed).
+
+import { MemoryStore } from "./memory.js";
 
 const [NAME, RECORDS, LEASE] = ["digit-recogniser", "labelled", "sender"];
-const KEPT_MS = 24 * 3600 * 1000; // an outcome whose tab never came for it
+const KEPT_MS = 24 * 3600 * 1000; // how long an outcome is kept that its tab has not read
 
+// In memory if there is no IndexedDB; `lasts` says which.
 export async function open(name = NAME) {
+  try {
+    return await openDatabase(name);
+  } catch {
+    return new MemoryStore();
+  }
+}
+
+async function openDatabase(name) {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => {
     request.result.createObjectStore(RECORDS, { keyPath: "place", autoIncrement: true }).createIndex("key", "key");
@@ -25,6 +36,8 @@ const result = (request) =>
   });
 
 class Store {
+  lasts = true;
+
   constructor(database) {
     this.database = database;
   }
@@ -44,7 +57,7 @@ class Store {
     return result(this.database.transaction(RECORDS).objectStore(RECORDS).getAll());
   }
 
-  // Twice the same key is once.
+  // Adding the same key twice adds it once.
   add(record) {
     return this.#change(RECORDS, async (records) => {
       if (await result(records.index("key").get(record.key))) return;
@@ -52,7 +65,7 @@ class Store {
     });
   }
 
-  // The next one to be sent, which counts as attempted from now on.
+  // The next record to send; its attempt is counted.
   next() {
     return this.#change(RECORDS, async (records) => {
       const record = (await result(records.getAll())).find(({ state }) => state === "waiting" || state === "undo");
@@ -63,7 +76,7 @@ class Store {
     });
   }
 
-  // What became of a record, unless it was taken back meanwhile; the picture goes, except where it was refused.
+  // Saves a record's outcome, unless it was taken back meanwhile. The picture is kept only if it was refused.
   finish({ place, key, tab }, outcome) {
     return this.#change(RECORDS, async (records) => {
       const record = await result(records.get(place));
@@ -74,7 +87,7 @@ class Store {
     });
   }
 
-  // Whether it was never sent; else it is noted that it must be taken back.
+  // Resolves to whether it was never sent; otherwise marks it to be taken back.
   undo(key, tab) {
     return this.#change(RECORDS, async (records) => {
       const record = await result(records.index("key").get(key));
@@ -85,7 +98,7 @@ class Store {
     });
   }
 
-  // What this tab has not seen yet of what became of its own; it is forgotten here.
+  // The outcomes of this tab's sketches that it has not seen yet; they are removed here.
   outcomes(tab) {
     return this.#change(RECORDS, async (records) => {
       const done = (await result(records.getAll())).filter(({ state }) => state === "done");
@@ -100,7 +113,7 @@ class Store {
     return this.#change(RECORDS, (records) => result(records.delete(place)));
   }
 
-  // One page sends for all: whether this one may, for the next `milliseconds`.
+  // One page sends for all. Resolves to whether this one may, for the next `milliseconds`.
   lease(holder, milliseconds) {
     return this.#change(LEASE, async (leases) => {
       const held = await result(leases.get(LEASE));

@@ -1,14 +1,14 @@
-// Why the answer, or why not another: the sketch, blue where its ink speaks for the digit and orange where against it.
+// Explains a reading: the sketch, blue where its ink speaks for the digit and orange where it speaks against it.
 
 import { SIDE } from "./ink.js";
 import { named } from "./words.js";
 
-const [FOR, AGAINST, NEUTRAL] = [[90, 169, 255], [255, 150, 50], "#55546a"]; // told apart also without red or green
+const [FOR, AGAINST, NEUTRAL] = [[90, 169, 255], [255, 150, 50], "#55546a"]; // distinguishable with red-green colour blindness
 const SEEN = 28;
 const INKED = 40; // of 255
 
 export class Why {
-  // `ask(digit)`: the explanation, as the backend gives it
+  // `ask(digit)`: the backend's explanation
   constructor(root, button, ask) {
     Object.assign(this, { root, button, ask });
     this.canvas = root.querySelector("canvas");
@@ -20,7 +20,7 @@ export class Why {
     return !this.root.hidden;
   }
 
-  // For `digit`, with the offer to look at `rival` instead. `mask`: the sketch as a canvas, white on black; null: a picture.
+  // Explains `digit`, with a button for `rival`. `mask`: the sketch as a canvas, white on black, or null for a picture.
   async open(digit, rival, sketch = this.sketch) {
     Object.assign(this, { digit, rival, sketch });
     const turn = (this.turn = (this.turn ?? 0) + 1);
@@ -66,7 +66,7 @@ function tint(relevance) {
   return small.canvas;
 }
 
-// White on black → white on nothing.
+// White on black → white on transparent.
 function cutOut(sketch) {
   const page = layer(sketch.width);
   page.drawImage(sketch, 0, 0);
@@ -76,7 +76,7 @@ function cutOut(sketch) {
   return page.canvas;
 }
 
-// Where the ink of `seen`, which was scaled and centred, lies in the sketch: the rectangle there, and here.
+// The rectangles of the ink in the sketch and in `seen`, which was scaled and centred.
 function fit(seen, sketch) {
   const there = extent(sketch.getContext("2d").getImageData(0, 0, sketch.width, sketch.height), SIDE / sketch.width);
   return [...there, ...extent(seen.getContext("2d").getImageData(0, 0, SEEN, SEEN), 1)];

@@ -1,10 +1,10 @@
-// What the page says of an answer.
+// Sentences about readings.
 
-const MAYBE = 0.5; // two digits that share less than this of the probability: it is no digit
+const MAYBE = 0.5; // if the two likeliest digits have less probability than this together, it is not a digit
 
 const article = (digit) => (digit === 8 ? "an 8" : `a ${digit}`);
 
-// No answer is 100% sure, even where the float says 1.0.
+// Never 100%: no reading is certain, even if the float is 1.0.
 export const percent = (share) => (share < 0.005 ? "<1%" : `${Math.min(Math.round(share * 100), 99)}%`);
 
 const plain = (label) => (label === "none" ? "not a digit" : label);
@@ -26,7 +26,7 @@ export function verdict({ probabilities, unsure }) {
   return { kind: "either", guess: String(first), first, second, sign: "?", sentence: `${named(String(first))[0].toUpperCase()}${named(String(first)).slice(1)} or ${article(second)}?`, detail };
 }
 
-// `meant` and `guess` are labels; `guess` is null where nothing was read before the label.
+// `meant` and `guess` are labels; `guess` is null if nothing was read before the label.
 export function reaction(meant, guess) {
   if (guess === null) return { kind: "stored", sign: "✓", sentence: `Noted: ${plain(meant)}`, detail: "Draw the next one." };
   if (guess === meant) {

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 import api
-from answers import Submission
+from schemas import Submission
 
 
 class Prediction(BaseModel):

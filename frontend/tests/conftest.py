@@ -1,6 +1,6 @@
 """What the tests share: a real Postgres and a real backend, on free ports, and the pages in front of them.
 
-SERVE_BIN says where the backend's uvicorn is (default: backend/.venv-serve/bin). Without it, and without a browser, the
+SERVE_BIN says where the backend's Python is (default: backend/.venv-serve/bin). Without it, and without a browser, the
 tests that need them skip; with REQUIRE_BROWSER=1 they fail instead.
 """
 
@@ -122,17 +122,17 @@ class Server:
 
 # not by the .env of whoever runs the tests, which comes where a variable is empty
 SERVE = """
-import sys, uvicorn
-from app.config import Settings
-Settings.model_config["env_file"] = None
-uvicorn.run("app.main:app", port=int(sys.argv[1]), access_log=False)
+from app import config, server
+config.Settings.model_config["env_file"] = None
+server.main()
 """
 
 
 def backend_server(environment: dict[str, str], ready: str, log: Path) -> Server:
-    command = [SERVE_BIN / "python", "-c", SERVE, "{port}"]
-    defaults = {"MODEL_PATH": "", "LOG_LEVEL": "info", "GALLERY": "", "ADMIN_TOKEN": ADMIN_TOKEN}
-    return Server(command, BACKEND, defaults | environment, ready, log)
+    command = [SERVE_BIN / "python", "-c", SERVE, "--port", "{port}"]
+    defaults = {"WORKERS": "1", "RATE_LIMITS": "off", "MODEL_PATH": "", "LOG_LEVEL": "info", "GALLERY": ""}
+    environment = defaults | {"ADMIN_TOKEN": ADMIN_TOKEN} | environment
+    return Server(command, BACKEND, environment, ready, log)
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +147,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def running_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if not (SERVE_BIN / "uvicorn").exists():
+    if not (SERVE_BIN / "python").exists():
         missing(f"the backend's serving environment is not there: {SERVE_BIN}")
     log = tmp_path_factory.mktemp("backend") / "log"
     backend = backend_server(postgres.environment, "/health/ready", log)
@@ -158,6 +158,7 @@ def running_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
 
 def connect(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Have the pages in this process call the backend at `url`."""
+    monkeypatch.setitem(api.Settings.model_config, "env_file", None)  # not the .env of whoever runs the tests
     monkeypatch.setenv("BACKEND_URL", url)
     api.settings.cache_clear()
 
@@ -165,7 +166,9 @@ def connect(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 @pytest.fixture
 def backend(running_backend: Server, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The backend, on an empty database."""
-    postgres.rows("TRUNCATE submissions")
+    postgres.rows("TRUNCATE submissions, race_readings")
+    postgres.rows("DELETE FROM procrastinate_jobs")  # and with them the retrainings
+    postgres.rows("DELETE FROM procrastinate_workers")
     connect(monkeypatch, running_backend.url)
     yield running_backend
     api.settings.cache_clear()
@@ -180,6 +183,7 @@ def shipped_model(backend: Server, postgres: Postgres) -> str:
     while not any(model.version == version and model.serving and model.created_at for model in api.models()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    postgres.rows("DELETE FROM races")
     postgres.rows("DELETE FROM models WHERE version <> %s", [version])
     return version
 

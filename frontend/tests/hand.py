@@ -1,4 +1,4 @@
-"""A quick hand: sketches that differ from each other, drawn with mouse or finger, and what they look like."""
+"""Sketches that differ from each other, drawn quickly with mouse or finger, and what they look like."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ DIGITS: dict[str, list[Stroke]] = {
 
 @dataclass(frozen=True)
 class Sketch:
-    """Strokes on a square of side 1, each sketch at a place and of a size of its own."""
+    """Strokes on a square of side 1; place and size differ from sketch to sketch."""
 
     label: str
     strokes: list[Stroke]
@@ -80,7 +80,7 @@ class Hand:
         self.box = page.locator("canvas.upper-canvas").bounding_box()
 
     def stroke(self, stroke: Stroke) -> None:
-        points = [self._place(*point) for point in stroke]
+        points = [self.place(*point) for point in stroke]
         if self.touch:
             self._send("touchStart", points[0])
             for point in self._between(points):
@@ -103,7 +103,7 @@ class Hand:
         else:
             self.page.keyboard.press(label)
 
-    def _place(self, x: float, y: float) -> tuple[float, float]:
+    def place(self, x: float, y: float) -> tuple[float, float]:
         return self.box["x"] + x * self.box["width"], self.box["y"] + y * self.box["height"]
 
     def _between(self, points: Stroke) -> Stroke:

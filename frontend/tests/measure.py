@@ -5,8 +5,8 @@
     PYTHONPATH=. uv run python tests/measure.py --digits 200       # 200 quick sketches: is every row there, as drawn?
     PYTHONPATH=. uv run python tests/measure.py --digits 200 --kill 2 --phone      # the backend is killed meanwhile
 
-Ink to answer is told for every movement of the pen: until an answer that knows of it is on the screen. It exits with 1
-where a sketch is lost or mixed up.
+Ink to answer is the time from a movement of the pen to the first reading on the screen that includes it. Exits with 1
+if a sketch is lost or mixed up.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How each view loads and whether everybody can use it, at every size, light and dark.
+"""Checks layout shift and accessibility of each view, at several sizes, light and dark.
 
     uv run python tests/screens.py                                  # of a page at http://localhost:8501
     uv run python tests/screens.py --url http://localhost:8600 --shots folder --views gallery models

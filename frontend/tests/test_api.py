@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import calls
 import pytest
+import requests
 from candidates import REFUSED, store_candidate
 from conftest import ADMIN_TOKEN, connect, free_port
 from drawings import blank, picture
@@ -160,7 +161,7 @@ def test_restarted_backend_is_found_again(backend):
     assert calls.predict(picture(7), PNG).digit == 7
 
 
-def test_absent_database_is_told_from_an_absent_backend(backend_without_database, monkeypatch):
+def test_absent_database_is_distinguished_from_an_absent_backend(backend_without_database, monkeypatch):
     connect(monkeypatch, backend_without_database)
     assert calls.predict(picture(7), PNG).digit == 7
     with pytest.raises(api.DatabaseAway):
@@ -183,6 +184,21 @@ def test_silent_backend_is_given_up(monkeypatch):
         connect(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(api.Unreachable):
             calls.predict(picture(7), PNG)
+
+
+def test_full_storage_is_no_failure_but_a_refusal_with_its_reason():
+    answer = requests.Response()
+    answer.status_code, answer._content = 507, b'{"error": "StorageFull", "detail": "No more."}'
+    problem = api._problem(answer)
+    assert (type(problem), problem.name, str(problem)) == (api.Refused, "StorageFull", "No more.")
+
+
+def test_backend_that_is_busy_says_so_itself():
+    """Not that it cannot be reached."""
+    answer = requests.Response()
+    answer.status_code, answer._content = 503, b'{"error": "Busy", "detail": "In a few seconds."}'
+    problem = api._problem(answer)
+    assert (type(problem), problem.name, str(problem)) == (api.Refused, "Busy", "In a few seconds.")
 
 
 @pytest.mark.parametrize("status", [200, 404, 502])

@@ -1,5 +1,6 @@
 """The Gallery and the Models page in Chromium, on a real backend and a real Postgres."""
 
+import json
 import re
 import time
 import zipfile
@@ -9,7 +10,7 @@ import calls
 import pytest
 import screens
 from browsing import PHONE
-from candidates import REFUSED, store_candidate
+from candidates import REFUSED, start_race, store_candidate
 from conftest import ADMIN_TOKEN, PATIENCE_S
 from drawings import picture
 from playwright.sync_api import Locator, Page, expect
@@ -194,7 +195,7 @@ def test_turned_page_is_seen_from_its_top(visit, six, postgres):
     expect(sketches(page).first).to_be_in_viewport()
 
 
-def test_absent_backend_is_told_and_the_selection_survives(visit, six, backend, postgres):
+def test_absent_backend_is_reported_and_the_selection_survives(visit, six, backend, postgres):
     page = visit()
     open_gallery(page)
     sign_in_to_review(page)
@@ -352,3 +353,74 @@ def test_model_is_promoted_against_the_gate_and_rolled_back(visit, shipped_model
     page.locator(f".st-key-serve-{shipped_model} button").click()
     expect(page.get_by_text(f"{shipped_model} serves: here at once")).to_be_visible()
     assert [row["overruled"] for row in postgres.rows("SELECT overruled FROM promotions ORDER BY id")] == [True, False]
+
+
+def test_race_is_seen_from_the_first_review_to_promotion(visit, shipped_model, postgres):
+    ids = [calls.store(picture(7), "image/png", "1", uuid4()).id for _ in range(7)]
+    calls.store(picture(3), "image/png", "3", uuid4())  # newer, and nobody differs on it
+    challenger = start_race(postgres, ids, challenger=1, champion=7)
+    page = visit()
+    page.get_by_role("link", name="Models").click()
+    race = page.locator(".race")
+    expect(race).to_contain_text("1.0 of 20")
+    found = screens.look(page)
+    assert (found.axe, found.beyond, found.low) == ([], [], [])
+    open_gallery(page, 8)
+    sign_in(page)
+    do(page, "One by one")
+    expect(page.locator(".one .count")).to_have_text("8 sketches to go")
+    for _ in ids:
+        expect(page.locator(".one .facts")).to_contain_text("two models differ on it; what each reads is not told")
+        page.keyboard.press("a")
+    expect(page.locator(".one .facts")).to_contain_text("read as 3")
+    expect(page.locator(".one .done")).to_have_text("The one before was approved.")
+
+    deadline = time.monotonic() + PATIENCE_S
+    while not postgres.rows("SELECT id FROM races WHERE outcome = 'won'"):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(200)
+    page.get_by_role("link", name="Models").click()
+    expect(race).to_contain_text("It has won its race.")
+    expect(page.locator("table.models")).to_contain_text("passed")
+    page.locator(f".st-key-promote-{challenger} button").click()
+    press(page, f"serve-{challenger}")
+    expect(page.get_by_text(f"{challenger} reads what people draw now.")).to_be_visible()
+    assert postgres.rows("SELECT model, overruled FROM promotions") == [{"model": challenger, "overruled": False}]
+
+
+def test_retraining_is_followed_without_reloading_until_its_candidate_is_there(visit, six, shipped_model, postgres):
+    """What a trainer does is here written into the database; test_trainer.py of the backend has a real one."""
+    postgres.rows("UPDATE submissions SET status = 'approved'")
+    page = visit()
+    page.get_by_role("link", name="Models").click()
+    sign_in(page)
+    expect(page.get_by_text("No trainer runs")).to_be_visible()
+    page.keyboard.press("Escape")
+    press(page, "retrain")
+    expect(page.locator(".retraining.waiting")).to_contain_text("6 sketches")
+    expect(page.locator(".st-key-retrain button")).to_be_disabled()
+    [worker] = postgres.rows("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+    postgres.rows("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [worker["id"]])
+    epoch = {"train_loss": 0.1, "validation_loss": 0.2, "validation_accuracy": 0.99, "seconds": 120}
+    curve = json.dumps([epoch | {"epoch": number} for number in (1, 2)])
+    postgres.rows("UPDATE retrainings SET stage = 'learning', epochs = 6, curve = %s, log = 'epoch  2'", [curve])
+    expect(page.locator(".retraining.running")).to_contain_text("2 of 6 epochs")
+    expect(page.get_by_text("Learning: about 8 minutes left")).to_be_visible()
+    expect(page.locator(".st-key-retraining-log .stVegaLiteChart")).to_be_visible()
+    assert screens.look(page).axe == []
+    candidate = store_candidate(postgres)
+    postgres.rows("UPDATE retrainings SET model = %s", [candidate])
+    postgres.rows("UPDATE procrastinate_jobs SET status = 'succeeded'")
+    expect(page.locator(".retraining.done")).to_contain_text(candidate)
+    expect(page.locator(".models tbody tr")).to_have_count(2)
+    expect(page.locator(".st-key-retrain button")).to_be_enabled()
+
+
+def test_draw_page_tells_what_the_model_has_learned_from_people(visit, shipped_model, postgres):
+    assert visit().locator(".learned").is_hidden()
+    version = store_candidate(postgres, sketches={"train": 1240, "validation": 110, "held_out": 340})
+    postgres.rows("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [version, shipped_model])
+    time.sleep(5)  # until every backend serves it
+    expect(visit().locator(".learned")).to_have_text(
+        "This model has learned from 1,240 sketches that people drew here; it reads 1.3 points more of them right."
+    )

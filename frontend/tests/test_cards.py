@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 import cards
-from answers import Model, Promotion, Verdict
+from schemas import Model, Promotion, Race, Verdict
 
 CARD = {
     "architecture": "compact",
@@ -102,3 +102,38 @@ def test_history_says_what_was_overruled_and_why():
     assert "<b>b</b> in place of a" in html
     assert "gate overruled" in html
     assert "<q>a try</q>" in html
+
+
+RACE = Race(
+    challenger="compact-1a2b3c4d", champion="<b>other</b>", started_at=datetime(2026, 11, 21, tzinfo=UTC),
+    ended_at=None, outcome=None, read=1240, won=14, lost=6, to_review=3, evidence=2.94, evidence_against=0.04,
+)  # fmt: skip
+UNDECIDED = Verdict(passed=False, outcome="undecided", reasons=["Too few to tell."], figures={})
+
+
+def test_race_is_reported_in_words():
+    html = everything(model(verdict=UNDECIDED, race=RACE))
+    for words in (
+        ">challenger<", "undecided: it races", "It races with &lt;b&gt;other", "<b>2.9 of 20</b>", "&lt; 0.1 of 20",
+        "it alone reads right</dt><dd>14<", "other alone reads right</dt><dd>6<", "“One by one”</dt><dd>3<",
+        "read since</dt><dd>1,240<", "could not tell the two apart",
+    ):  # fmt: skip
+        assert words in html, words
+
+
+@pytest.mark.parametrize(("outcome", "words"), cards.ENDED.items())
+def test_end_of_a_race_is_reported(outcome, words):
+    ended = RACE.model_copy(update={"outcome": outcome, "ended_at": datetime(2026, 11, 22, tzinfo=UTC)})
+    html = everything(model(verdict=UNDECIDED, race=ended))
+    assert words in html
+    assert ">candidate<" in html
+    assert "to review" not in html
+
+
+def test_verdict_holds_against_one_model():
+    serving = model(serving=True, version="a")
+    assert cards.holds(model(verdict=Verdict(passed=True, champion="a", reasons=[], figures={})), serving)
+    assert not cards.holds(model(verdict=Verdict(passed=True, champion="b", reasons=[], figures={})), serving)
+    old = Verdict(passed=True, reasons=[], figures={})
+    assert cards.holds(model(CARD | {"parent": "a"}, old), serving)
+    assert not cards.holds(model(CARD, old), serving)

@@ -1,11 +1,11 @@
-"""What the charts are told to draw."""
+"""What the charts draw."""
 
 from datetime import date
 
 import pytest
 
 import charts
-from answers import ConfidenceBin, DayAnswers, DayModelStatistics, DigitStatistics, ModelStatistics
+from schemas import ConfidenceBin, DayAnswers, DayModelStatistics, DigitStatistics, ModelStatistics
 
 
 def rows(chart) -> list[dict]:
@@ -92,7 +92,7 @@ def test_more_models_than_colors_are_drawn():
     assert len(rows(charts.accuracy_by_day(many))) == 9
 
 
-def test_models_are_told_with_their_sketches():
+def test_models_are_listed_with_their_sketches():
     models = [ModelStatistics(model="a", submissions=1200, accuracy=0.951)]
     assert [row["counted"] for row in rows(charts.accuracy_by_model(models))] == ["95.1% of 1,200"]
 

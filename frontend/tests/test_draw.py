@@ -1,7 +1,10 @@
 """The Draw page in Chromium: mouse, finger and file, a real backend that reads, a real Postgres that keeps."""
 
+import io
 import re
+import socket
 import time
+from contextlib import ExitStack
 from uuid import uuid4
 
 import calls
@@ -10,6 +13,7 @@ from browsing import PHONE, open_page
 from conftest import ADMIN_TOKEN
 from drawings import picture
 from hand import DIGITS, Hand, Sketch
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import api
@@ -74,10 +78,10 @@ def test_reading_follows_the_pen_before_it_is_lifted(visit):
     page = visit()
     hand = Hand(page)
     [stroke] = SEVEN.strokes
-    page.mouse.move(*hand._place(*stroke[0]))
+    page.mouse.move(*hand.place(*stroke[0]))
     page.mouse.down()
     for point in stroke[1:]:
-        page.mouse.move(*hand._place(*point), steps=12)
+        page.mouse.move(*hand.place(*point), steps=12)
         page.wait_for_timeout(150)
     expect_answer(page, "That’s a 7")
     assert page.locator(".seen img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [28, 28]
@@ -95,6 +99,21 @@ def test_reading_along_leaves_no_row_and_a_label_leaves_one(visit, postgres):
     expect_rows(postgres, [7])
     page.wait_for_timeout(3000)
     assert postgres.rows("SELECT digit FROM predictions") == [{"digit": 7}]
+
+
+def test_what_is_read_is_a_grey_png_of_the_pixels_that_are_stored(visit, postgres):
+    """Grey is what the backend reads at a third of the cost."""
+    page, read = visit(), []
+    page.on("request", lambda request: read.append(request.post_data_buffer) if "/page/read" in request.url else None)
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.wait_for_timeout(500)
+    page.keyboard.press("7")
+    expect_rows(postgres, [7])
+    [row] = postgres.rows("SELECT image FROM submissions")
+    seen, stored = Image.open(io.BytesIO(read[-1])), Image.open(io.BytesIO(row["image"]))
+    assert (seen.format, seen.mode, seen.size) == ("PNG", "L", (280, 280))
+    assert seen.tobytes() == stored.convert("L").tobytes()
 
 
 @pytest.mark.slow
@@ -203,7 +222,7 @@ def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
 # --- in words -------------------------------------------------------------------------------------
 
 
-def test_what_is_no_digit_is_told_so_and_marked(visit, postgres):
+def test_what_is_no_digit_is_reported_so_and_marked(visit, postgres):
     page = visit()
     draw(page, HOUSE)
     expect_answer(page, "Not a digit?")
@@ -317,7 +336,7 @@ def test_why_a_file_is_refused_is_said_where_the_answer_stands(visit, postgres):
 # --- the queue ------------------------------------------------------------------------------------
 
 
-def test_backend_away_is_told_and_nothing_is_lost(visit, backend, postgres):
+def test_backend_away_is_reported_and_nothing_is_lost(visit, backend, postgres):
     page = visit()
     backend.stop()
     try:
@@ -336,6 +355,27 @@ def test_backend_away_is_told_and_nothing_is_lost(visit, backend, postgres):
     expect_rows(postgres, [7, 3])
     expect(page.locator(".queue")).to_have_text("")
     expect(page.locator(".score")).to_have_text("2 of 2 read right")
+
+
+def test_browser_that_stores_nothing_keeps_what_waits_as_long_as_the_page(visit, backend, postgres):
+    page = visit()
+    page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+    page.reload()
+    backend.stop()
+    try:
+        for sketch in (SEVEN, THREE, FOUR):
+            draw(page, sketch)
+            page.keyboard.press(sketch.label)
+        expect(page.locator(".queue")).to_contain_text("3 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("a reload loses what waits")
+        key(page, "undo").click()
+        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+    finally:
+        backend.start()
+    expect_rows(postgres, [7, 3])
+    expect(page.locator(".queue")).to_have_text("")
+    key(page, "undo").click()
+    expect_rows(postgres, [7])
 
 
 @pytest.mark.slow
@@ -430,6 +470,36 @@ def test_server_that_says_later_is_asked_later(visit, postgres):
     assert time.monotonic() - start >= 1.8
 
 
+def test_full_storage_is_said_and_the_sketch_waits(visit, postgres):
+    page = visit()
+    words = "This server stores no more sketches."
+    full = {"status": 507, "headers": {"Retry-After": "1"}, "json": {"error": "StorageFull", "detail": words}}
+    page.route("**/page/submissions", lambda route: route.fulfill(**full), times=1)
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.keyboard.press("7")
+    expect(page.locator(".queue")).to_have_text(f"1 sketch waits. {words}")
+    expect_rows(postgres, [7])
+    expect(page.locator(".queue")).to_have_text("")
+
+
+def test_asked_too_often_it_keeps_the_last_answer_and_goes_on_by_itself(visit):
+    page = visit()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    words = "Too many at once from your network. Try again in 2 seconds."
+    busy = {"status": 429, "headers": {"Retry-After": "2"}, "json": {"error": "TooManyRequests", "detail": words}}
+    asked = []
+    page.route("**/page/read", lambda route: (asked.append(time.monotonic()), route.fulfill(**busy)), times=1)
+    page.on("request", lambda request: asked.append(time.monotonic()) if "/page/read" in request.url else None)
+    draw(page, Sketch("7", [[(0.2, 0.1), (0.25, 0.12)]]))
+    expect(page.locator(".answer .detail")).to_have_text(words)
+    expect(page.locator(".answer .sentence")).to_have_text("That’s a 7")
+    assert page.locator(".seen img").is_visible()
+    expect(page.locator(".answer .detail")).not_to_have_text(words)  # read again
+    assert max(asked) - min(asked) >= 1.8
+
+
 # --- the tab --------------------------------------------------------------------------------------
 
 
@@ -508,7 +578,7 @@ def test_second_finger_on_the_keypad_counts_while_the_first_draws(visit, postgre
     page = visit(**FINGER)
     hand = Hand(page, finger=True)
     [stroke] = SEVEN.strokes
-    points = [hand._place(*point) for point in stroke]
+    points = [hand.place(*point) for point in stroke]
     hand._send("touchStart", points[0])
     for point in hand._between(points):
         hand._send("touchMove", point)
@@ -529,6 +599,30 @@ def test_foreign_page_is_refused(frontend, backend):
             frontend.url + "/page/read", data=picture(7), headers={"Content-Type": "image/png"} | origin
         )
         assert (answer.status_code, answer.json()["error"]) == (403, "ForeignOrigin")
+
+
+def begin_upload(frontend, announced: int, sent: int) -> socket.socket:
+    """A call whose body never ends."""
+    host, _, port = frontend.url.removeprefix("http://").partition(":")
+    upload = socket.create_connection((host, int(port)))
+    names = {"Host": f"{host}:{port}", "Origin": frontend.url, "Content-Length": announced}
+    head = "POST /page/read HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in names.items()) + "\r\n"
+    upload.sendall(head.encode() + bytes(sent))
+    return upload
+
+
+def test_uploads_that_never_end_hold_up_no_drawing(frontend, backend):
+    ours = {"Origin": frontend.url, "Content-Type": "image/png"}
+    with ExitStack() as uploads:
+        for announced, sent, number in ((5_000, 100, 80), (9_000_000, 200_000, 8)):
+            for _ in range(number):
+                uploads.enter_context(begin_upload(frontend, announced, sent))
+        time.sleep(0.5)
+        assert api.session().post(frontend.url + "/page/read", data=picture(7), headers=ours).json()["digit"] == 7
+        photo = api.session().post(frontend.url + "/page/read", data=bytes(200_000), headers=ours)
+        assert (photo.status_code, photo.json()["error"], photo.headers["Retry-After"]) == (503, "Busy", "1")
+    time.sleep(0.5)  # they hung up
+    assert api.session().post(frontend.url + "/page/read", data=bytes(200_000), headers=ours).status_code == 415
 
 
 def test_calls_are_passed_on_with_the_backend_s_words(frontend, backend, postgres):
@@ -554,7 +648,7 @@ def test_admin_s_calls_cannot_be_reached_this_way(frontend, backend):
     assert api.statistics().total == 1
 
 
-def test_absent_backend_is_told_in_the_one_form(frontend, backend):
+def test_absent_backend_is_reported_in_the_one_form(frontend, backend):
     backend.stop()
     try:
         answer = api.session().post(frontend.url + "/page/read", data=picture(7), headers={"Origin": frontend.url})

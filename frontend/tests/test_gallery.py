@@ -141,7 +141,7 @@ def test_visitor_can_change_nothing(four, gallery):
     assert not gallery.get("file_uploader")
 
 
-def test_wrong_token_is_told_and_kept_nowhere(four, gallery):
+def test_wrong_token_is_reported_and_kept_nowhere(four, gallery):
     sign_in(gallery, "not-the-token")
     assert "This is not the admin token of this server." in text(gallery)
     assert "approve" not in keys(gallery)
@@ -149,7 +149,7 @@ def test_wrong_token_is_told_and_kept_nowhere(four, gallery):
     assert admin.TOKEN not in gallery.session_state
 
 
-def test_disabled_review_is_told(shy_backend, gallery, monkeypatch):
+def test_disabled_review_is_reported(shy_backend, gallery, monkeypatch):
     connect(monkeypatch, shy_backend.url)
     sign_in(gallery)
     assert "No ADMIN_TOKEN is set on this server" in text(gallery)
@@ -232,7 +232,7 @@ def upload(page: AppTest, *files: tuple[str, bytes, str], widget: int = 0) -> Ap
 
 def test_export_is_imported_after_it_was_shown_what_it_holds(four, gallery, postgres):
     archive = "labels.zip", api.export(ADMIN_TOKEN), "application/zip"
-    postgres.rows("TRUNCATE submissions")
+    postgres.rows("TRUNCATE submissions, race_readings")
     upload(do(gallery, "Files"), archive)
     assert "Found: 4 sketches" in text(gallery)
     assert "not a digit 1" in text(gallery)
@@ -270,7 +270,7 @@ def test_import_can_be_dropped(backend, gallery, postgres):
     assert statuses(postgres) == []
 
 
-def test_what_cannot_be_imported_is_told(backend, gallery):
+def test_what_cannot_be_imported_is_reported(backend, gallery):
     do(gallery, "Files")
     upload(gallery, ("labels.zip", b"no ZIP", "application/zip"))
     assert "Nothing was imported. This is no ZIP" in text(gallery)
@@ -296,19 +296,19 @@ def test_queue_shows_what_is_pending(four, gallery):
     assert (shown["total"], shown["ended"]) == (3, True)
 
 
-def test_empty_queue_is_told(four, gallery):
+def test_empty_queue_is_reported(four, gallery):
     choose(sign_in(gallery), "status", "Rejected")
     gallery.segmented_control(key="activity").set_value("One by one").run()
     assert "Nothing to review" in text(gallery)
 
 
-def test_absent_backend_is_told(gallery, monkeypatch):
+def test_absent_backend_is_reported(gallery, monkeypatch):
     connect(monkeypatch, f"http://127.0.0.1:{free_port()}")
     run(gallery)
     assert "The recogniser does not answer right now." in text(gallery)
 
 
-def test_absent_database_is_told(backend_without_database, gallery, monkeypatch):
+def test_absent_database_is_reported(backend_without_database, gallery, monkeypatch):
     connect(monkeypatch, backend_without_database)
     run(gallery)
     assert "The database is away right now. The sketches come back by themselves." in text(gallery)

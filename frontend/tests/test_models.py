@@ -1,10 +1,13 @@
 """The Models view, on a real backend."""
 
 import json
+from uuid import uuid4
 
+import calls
 import pytest
 from candidates import PASSED, REFUSED, store_candidate
 from conftest import ADMIN_TOKEN, SHIPPED, connect, free_port
+from drawings import picture
 from pages import keys, press, text
 from streamlit.testing.v1 import AppTest
 
@@ -35,8 +38,9 @@ def serving() -> list[str]:
 def test_model_that_ships_is_shown_with_its_figures(shipped_model, models):
     run(models)
     assert f"{shipped_model} reads what people draw now." in text(models)
-    accuracy = json.loads(SHIPPED.with_name("card.json").read_text())["metrics"]["mnist_test"]["accuracy"]
-    for words in (f"MNIST’s test set {accuracy:.2%} right", "Unsure below 80%", "not tested", "none read yet"):
+    card = json.loads(SHIPPED.with_name("card.json").read_text())
+    right, unsure = f"{card['metrics']['mnist_test']['accuracy']:.2%} right", f"Unsure below {card['unsure_below']:.0%}"
+    for words in (f"MNIST’s test set {right}", "Digits of 12 people", unsure, "not tested", "none read yet"):
         assert words in text(models)
     assert "History" not in text(models)
 
@@ -107,7 +111,9 @@ def test_model_that_is_damaged_is_refused_in_words(shipped_model, models, postgr
 
 def test_token_that_is_no_longer_right_makes_a_visitor(shipped_model, models, postgres):
     version = store_candidate(postgres)
-    press(run(models, "wrong"), f"serve-{version}")
+    run(models, ADMIN_TOKEN)
+    models.session_state[admin.TOKEN] = "wrong"  # as if it had been changed on the server since
+    press(models, f"serve-{version}")
     assert "Nothing was promoted." in text(models)
     assert f"serve-{version}" not in keys(models)
     assert postgres.rows("SELECT 1 FROM promotions") == []
@@ -121,7 +127,7 @@ def test_many_models_are_not_shown_at_once(shipped_model, models, postgres):
     assert all(version in text(models) for version in versions)
 
 
-def test_promotion_that_has_not_come_here_is_told(shipped_model, models, postgres):
+def test_promotion_that_has_not_come_here_is_reported(shipped_model, models, postgres):
     version = store_candidate(postgres)
     postgres.rows("UPDATE models SET onnx = '\\x00' WHERE version = %s", (version,))
     postgres.rows(
@@ -130,7 +136,7 @@ def test_promotion_that_has_not_come_here_is_told(shipped_model, models, postgre
     assert f"{version} was promoted last." in text(run(models))
 
 
-def test_absent_backend_is_told(models, monkeypatch):
+def test_absent_backend_is_reported(models, monkeypatch):
     connect(monkeypatch, f"http://127.0.0.1:{free_port()}")
     assert "The recogniser does not answer right now." in text(run(models))
 
@@ -140,3 +146,63 @@ def test_without_database_the_one_that_serves_is_shown(backend_without_database,
     run(models)
     assert "reads what people draw now." in text(models)
     assert "The database is away right now." in text(models)
+
+
+# --- retraining -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def approved(postgres, shipped_model) -> None:
+    calls.store(picture(7), "image/png", "7", uuid4())
+    postgres.rows("UPDATE submissions SET status = 'approved'")
+
+
+def test_visitor_sees_nothing_of_retraining(shipped_model, models):
+    assert "Retrain" not in text(run(models))
+
+
+def test_retraining_waits_where_no_trainer_runs_and_is_cancelled(approved, models, postgres):
+    assert "No trainer runs" in text(run(models, ADMIN_TOKEN))
+    press(models, "retrain")
+    assert "Waiting for a trainer" in text(models)
+    assert models.button(key="retrain").disabled
+    press(models, "cancel-retraining")
+    assert "Cancelled" in text(models)
+    assert not models.button(key="retrain").disabled
+
+
+def test_nothing_to_learn_from_is_said(shipped_model, models):
+    press(run(models, ADMIN_TOKEN), "retrain")
+    assert "No sketch is approved, so there is nothing to learn from." in text(models)
+
+
+def test_progress_log_and_outcome_are_shown(approved, models, postgres):
+    candidate = store_candidate(postgres)
+    press(run(models, ADMIN_TOKEN), "retrain")
+    [worker] = postgres.rows("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+    postgres.rows("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [worker["id"]])
+    curve = [
+        {"epoch": n, "train_loss": 1 / n, "validation_loss": 2 / n, "validation_accuracy": 0.9, "seconds": 90}
+        for n in (1, 2)
+    ]
+    postgres.rows(
+        "UPDATE retrainings SET stage = 'learning', epochs = 6, curve = %s, log = 'epoch 2 <b>done</b>'",
+        [json.dumps(curve)],
+    )
+    run(models)
+    assert "1 trainer runs" in text(models)
+    assert "Running" in text(models)
+    assert "2 of 6 epochs" in text(models)
+    assert models.code[0].value == "epoch 2 <b>done</b>"
+    postgres.rows("UPDATE procrastinate_jobs SET status = 'succeeded'")
+    postgres.rows("UPDATE retrainings SET model = %s", [candidate])
+    run(models)
+    assert f"It made the candidate {candidate} ; the table shows how it compares." in text(models)
+
+
+def test_why_it_failed_is_said(approved, models, postgres):
+    press(run(models, ADMIN_TOKEN), "retrain")
+    postgres.rows("UPDATE procrastinate_jobs SET status = 'failed'")
+    postgres.rows("UPDATE retrainings SET error = 'MNIST is <i>missing</i>.'")
+    assert "Failed" in text(run(models))
+    assert "MNIST is &lt;i&gt;missing&lt;/i&gt;." in " ".join(each.proto.body for each in models.get("html"))

@@ -1,11 +1,11 @@
-"""The queue of labelled sketches by itself, in Chromium, with a server that does as it is told."""
+"""The queue of labelled sketches by itself, in Chromium, with a server that the tests control."""
 
 import pytest
 from playwright.sync_api import Page
 
 # `answers`: what the server does, call by call, then "ok"; the log says what it was asked
 HARNESS = """
-async (scenario) => {
+async () => {
   const [{ Queue }, { open }, { Away, Refused }] = await Promise.all(
     ["queue", "store", "server"].map((name) => import(`/page/script/${name}.js`)));
   const name = `test-${Math.random()}`;
@@ -41,8 +41,7 @@ async (scenario) => {
   const last = () => states.at(-1);
   const done = () => until(() => log.length && !last().waiting.length && !running.now);
   const tools = { make, add, until, done, sleep, log, outcomes, states, answers, running, last, kept };
-  const found = await eval(`(${scenario})`)(tools);
-  return found;
+  return await (SCENARIO)(tools);
 }
 """
 
@@ -50,7 +49,7 @@ async (scenario) => {
 @pytest.fixture
 def run(visit):
     page: Page = visit()
-    return lambda scenario: page.evaluate(HARNESS, scenario)
+    return lambda scenario: page.evaluate(HARNESS.replace("SCENARIO", scenario))
 
 
 def test_all_are_sent_in_order_one_at_a_time(run):

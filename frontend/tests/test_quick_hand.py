@@ -59,7 +59,7 @@ def test_no_pause_at_all_loses_nothing(visit, postgres):
 def test_label_counts_while_the_pen_is_down(visit, postgres):
     page = visit()
     hand, [sketch, after] = Hand(page), sketches(2, seed=3)
-    points = [hand._place(*point) for stroke in sketch.strokes[:1] for point in stroke]
+    points = [hand.place(*point) for stroke in sketch.strokes[:1] for point in stroke]
     page.mouse.move(*points[0])
     page.mouse.down()
     for point in points[1:]:

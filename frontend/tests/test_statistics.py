@@ -86,7 +86,7 @@ def test_answers_are_watched_before_anybody_labels_one(backend, statistics, post
     assert "1 answers are in the log, 100.0% of them unsure." in text(statistics)
 
 
-def test_drift_is_told_with_its_number(backend, statistics, postgres, shipped_model):
+def test_drift_is_reported_with_its_number(backend, statistics, postgres, shipped_model):
     postgres.rows("TRUNCATE predictions")
     postgres.rows(ANSWER + "false, 1 FROM generate_series(1, 500)", (shipped_model, 0.95))
     counts = [0] * 9 + [500]
@@ -108,14 +108,14 @@ def test_only_things_that_are_no_digits_make_no_accuracy(backend, statistics):
     assert "– of 0 digits read right nothing to count yet" in text(statistics)
 
 
-def test_absent_backend_is_told(statistics, monkeypatch):
+def test_absent_backend_is_reported(statistics, monkeypatch):
     connect(monkeypatch, f"http://127.0.0.1:{free_port()}")
     statistics.run()
     assert not statistics.exception
     assert "The recogniser does not answer right now." in text(statistics)
 
 
-def test_absent_database_is_told(backend_without_database, statistics, monkeypatch):
+def test_absent_database_is_reported(backend_without_database, statistics, monkeypatch):
     connect(monkeypatch, backend_without_database)
     statistics.run()
     assert "The database is away right now." in text(statistics)

@@ -1,4 +1,4 @@
-"""Draw a digit or upload one, see what the model reads, say what it was: the page's script does it all, in draw/."""
+"""The Draw page. Its script, in draw/, does everything."""
 
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ export default function ({ parentElement }) {
 
 @cache
 def component():
-    """Made on first use, because it asks Streamlit's runtime."""
+    """Created on first use, because it needs Streamlit's runtime."""
     html, css = ((HERE / name).read_text(encoding="utf-8") for name in ("page.html", "draw.css"))
     return st.components.v2.component("draw", html=html, css=css, js=START, isolate_styles=False)
 

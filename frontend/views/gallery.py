@@ -1,4 +1,4 @@
-"""What people drew, page by page; with the admin token it can be reviewed, exported and imported."""
+"""What people drew, page by page. With the admin token, sketches can be reviewed, exported and imported."""
 
 from contextlib import suppress
 from html import escape
@@ -21,14 +21,14 @@ versions = st.cache_data(ttl=60, max_entries=1, show_spinner=False)(lambda: [mod
 
 
 def models() -> list[str]:
-    """Where they cannot be had, none: the sketches do not wait for them."""
+    """Versions for the filter; none if they cannot be fetched, since the sketches do not depend on them."""
     with suppress(api.BackendError):
         return versions()
     return []
 
 
 def activity() -> str:
-    """What a reviewer does here; a visitor looks."""
+    """What a reviewer chose to do here; visitors browse."""
     if not admin.token():
         return LOOK
     options = {"required": True, "persist_state": "session", "label_visibility": "collapsed"}
@@ -36,34 +36,34 @@ def activity() -> str:
 
 
 @st.fragment
-def wall(review: Review, selecting: bool) -> None:
-    """The sketches, and what can be done with them. Only this part runs again when somebody clicks in it."""
+def grid_of_sketches(review: Review, selecting: bool) -> None:
+    """The sketches and the actions on them. A click in this part reruns only this part."""
     token = admin.token()
     if review.admitted and not token:
-        st.rerun()  # the whole page: they are a visitor now
+        st.rerun()  # the whole page: the token was refused
     try:
         page = review.fetch()
     except api.BackendError as e:
         if admin.refused(e):
             st.rerun()
-        return away(e)
+        return unavailable(e)
     if not page.items:
-        return nothing(review)
+        return empty_page(review)
     st.html(f'<p class="found" role="status">{escape(review.found)}</p>')
     tiles = pieces.tiles(page.items, token, role=pieces.SELECTS if selecting else pieces.OPENS)
     grid.show(tiles, review.place, review.epoch, review.chosen)
     if review.place > 1 or review.older:
         pager(review)
     if selecting:
-        desk(review)
+        actions(review)
 
 
-def away(error: api.BackendError) -> None:
+def unavailable(error: api.BackendError) -> None:
     st.warning(f"{error} The sketches come back by themselves.", icon=":material/cloud_off:")
     pieces.keep_trying()
 
 
-def nothing(review: Review) -> None:
+def empty_page(review: Review) -> None:
     if review.query != {"order": "newest"}:
         pieces.empty("No such sketch", "Nothing that is shown here fits these filters.")
         with st.container(horizontal=True, horizontal_alignment="center", key="first"):
@@ -84,8 +84,8 @@ def pager(review: Review) -> None:
         button(older, review.turn_older, not review.older, icon=right, icon_position="right", key="older")
 
 
-def desk(review: Review) -> None:
-    """What can be done with what is selected."""
+def actions(review: Review) -> None:
+    """The actions on the selected sketches."""
     selected = len(review.selected)
     asking = review.asking and selected > 0
     with st.container(key="actions"):
@@ -113,7 +113,7 @@ def sentence(review: Review, selected: int, asking: bool) -> str:
 
 
 def changes(review: Review, disabled: bool) -> None:
-    """Not disabled while nothing is selected: a key may follow a click faster than the server does."""
+    """Not disabled while nothing is selected: a key may be pressed before the server knows of a click."""
     with st.container(horizontal=True, vertical_alignment="center", key="changes"):
         button("Approve", review.approve, disabled, icon=":material/check:", shortcut="A", key="approve")
         button("Reject", review.reject, disabled, icon=":material/close:", shortcut="X", key="reject")
@@ -131,11 +131,11 @@ def button(label: str, on_click, disabled: bool, *args, **options) -> bool:
 review = st.session_state.setdefault("review", Review())
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="top"):
     pieces.heading("Gallery", "What people drew, what they meant, and what the model read.")
-    admin.door("Review")
+    admin.popover("Review")
 with st.container(horizontal=True, vertical_alignment="center", key="doing"):
     doing = activity()
     if doing != FILES:
-        st.toggle("Filters", key="filters-shown")  # on small screens alone: the style sheet knows
+        st.toggle("Filters", key="filters-shown")  # only shown on small screens, by the style sheet
 with st.container(key="filters"):
     query = filters.choose(models())
 review.look(query)
@@ -146,4 +146,4 @@ if doing == QUEUE:
 elif doing == FILES:
     archives.show(query)
 else:
-    wall(review, selecting=doing == SELECT)
+    grid_of_sketches(review, selecting=doing == SELECT)

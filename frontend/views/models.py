@@ -1,4 +1,4 @@
-"""The models, which of them serves, and since when; with the admin token another one can be promoted."""
+"""The models, and which one is serving since when. With the admin token, another one can be promoted."""
 
 from html import escape
 
@@ -8,15 +8,16 @@ import admin
 import api
 import cards
 import pieces
-from answers import Model, Promotion
+import retraining
+from schemas import Model, Promotion
 
-SHOWN = 12  # at first: retraining makes many
+SHOWN = 12  # at first, since retraining makes many
 MAX_REASON = 500  # characters, as in the backend
 LIVE = "here at once, everywhere within 5 seconds"
 
 
 def load() -> tuple[list[Model], list[Promotion]]:
-    """The one that serves comes first, then the newest. Without the database there is no history."""
+    """The serving model first, then the newest. Without the database there is no history."""
     try:
         models = api.models()
         promotions = api.promotions()
@@ -34,7 +35,7 @@ def load() -> tuple[list[Model], list[Promotion]]:
 def headline(serving: Model, promotions: list[Promotion]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="headline"):
         st.html(f"<b>{escape(serving.version)}</b> reads what people draw now.", width="content")
-        admin.door("Manage")
+        admin.popover("Manage")
     if notice := st.session_state.pop("promoted", None):
         st.info(notice, icon=":material/info:")
     elif promotions and promotions[0].model != serving.version:
@@ -44,9 +45,9 @@ def headline(serving: Model, promotions: list[Promotion]) -> None:
         )  # fmt: skip
 
 
-def door_to(model: Model, serving: Model, served: bool) -> None:
-    """What it takes to promote it: a reason, and, where the gate has not passed it, that somebody overrules."""
-    passed = served or bool(model.verdict and model.verdict.passed)
+def promotion_form(model: Model, serving: Model, served: bool) -> None:
+    """Asks for a reason, and for a confirmation if the gate has not passed the model."""
+    passed = served or cards.holds(model, serving)
     label, icon = ("Roll back to it", "history") if served else ("Promote", "rocket_launch")
     with st.popover(label, icon=f":material/{icon}:", width="stretch", key=f"promote-{model.version}"):
         st.markdown(f"It takes the place of **{serving.version}**: {LIVE}.")
@@ -54,8 +55,8 @@ def door_to(model: Model, serving: Model, served: bool) -> None:
         overrule = False
         if not passed:
             st.markdown(
-                "**The gate has not passed it:** nothing shows that it reads people’s sketches better. To overrule the "
-                "gate is to let it serve anyway; the history will say so."
+                "**The gate has not passed it** against the model that serves now: nothing shows that it reads more "
+                "than that one. To overrule the gate is to let it serve anyway; the history will say so."
             )
             overrule = st.checkbox("Overrule the gate", key=f"overrule-{model.version}")
         ready = passed or overrule
@@ -64,7 +65,7 @@ def door_to(model: Model, serving: Model, served: bool) -> None:
 
 
 def promote(version: str, reason: str, overrule: bool) -> None:
-    # the reason as it is now: it may have been typed since
+    # read now: it may have been typed since the button was drawn
     reason = st.session_state.get(f"why-{version}") or reason
     try:
         api.promote(version, admin.token() or "", reason, overrule)
@@ -85,6 +86,8 @@ if len(models) > SHOWN:
     st.toggle(f"All {len(models)} models", key="all-models")
 with st.expander("What do these figures mean?", key="glossary"):
     st.html(cards.glossary())
+if token := admin.token():
+    retraining.part(token)
 if len(shown) > 1:
     pieces.section("What would change", "What each of the others would gain and lose, if it served.")
     with st.container(key="models"):
@@ -92,7 +95,7 @@ if len(shown) > 1:
             with st.container(key=f"model-{model.version}"):
                 st.html(cards.candidate(model))
                 if admin.token():
-                    door_to(model, serving, model.version in served)
+                    promotion_form(model, serving, model.version in served)
 pieces.section("The one that serves", "What was measured of it before it came here.")
 st.html(cards.measured(serving))
 if promotions:

@@ -1,4 +1,4 @@
-"""How often the model is right, over all that people drew, and whether that changes."""
+"""How often the model is right on what people drew, and whether that changes."""
 
 import altair as alt
 import streamlit as st
@@ -7,17 +7,17 @@ import api
 import charts
 import filters
 import pieces
-from answers import Statistics, SubmissionPage
+from schemas import Statistics, SubmissionPage
 
 RECENT = 24
 ALARMS = 12
-MIXED_UP = 5  # of the most frequent mistakes, also as links: a click on a chart is not for everybody
-MODELS = 5  # whose accuracy is compared, those that read something last: retraining makes many
+CONFUSIONS = 5  # mistakes that are also listed as links, for those who cannot click on a chart
+MODELS = 5  # compared: the latest ones, since retraining makes many
 GALLERY = "views/gallery.py"
 
 
 def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
-    """What can be known where people said what they meant."""
+    """What labelled sketches show."""
     pieces.totals(figures)
     left, right = st.columns(2, gap="large")
     with left:
@@ -30,7 +30,7 @@ def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
         pieces.section(
             "What gets mixed up", "Rows: what was meant. Columns: what was read. A click shows the sketches."
         )
-        mixed_up(figures)
+        confusions(figures)
     false_alarms(figures, alarms)
     if models := figures.by_model[:MODELS]:
         left, right = st.columns(2, gap="large")
@@ -44,7 +44,7 @@ def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
             chart(charts.accuracy_by_model(models), "by-model")
 
 
-def mixed_up(figures: Statistics) -> None:
+def confusions(figures: Statistics) -> None:
     with st.container(key="matrix"):
         drawn = charts.confusion(figures.confusion_matrix)
         event = st.altair_chart(drawn, key="confusion", on_select="rerun", selection_mode=charts.CELL)
@@ -55,7 +55,7 @@ def mixed_up(figures: Statistics) -> None:
     wrong = [
         (count, meant, read) for meant, row in enumerate(matrix) for read, count in enumerate(row) if meant != read
     ]
-    frequent = [each for each in sorted(wrong, reverse=True)[:MIXED_UP] if each[0]]
+    frequent = [each for each in sorted(wrong, reverse=True)[:CONFUSIONS] if each[0]]
     if frequent:
         with st.container(horizontal=True, gap="small", key="frequent"):
             for count, meant, read in frequent:
@@ -63,12 +63,12 @@ def mixed_up(figures: Statistics) -> None:
 
 
 def sketches(meant: int, read: int) -> dict[str, str]:
-    """What shows them in the Gallery."""
+    """The Gallery's parameters that show them."""
     return {"meant": str(meant), "read": str(read), "status": filters.KEPT}
 
 
 def false_alarms(figures: Statistics, alarms: SubmissionPage) -> None:
-    """Which things that are no digits the model took for one."""
+    """Sketches that are not digits, but were read as one."""
     if not figures.not_digits:
         return
     pieces.section("False alarms", "Sketches that are no digit, but that the model read as one and was sure of.")
@@ -82,8 +82,8 @@ def false_alarms(figures: Statistics, alarms: SubmissionPage) -> None:
         st.page_link(GALLERY, label="All of them in the Gallery", icon=":material/photo_library:", query_params=query)
 
 
-def asked(figures: Statistics) -> None:
-    """What can be known of all answers, labelled or not."""
+def all_predictions(figures: Statistics) -> None:
+    """What all predictions show, labelled or not."""
     left, right = st.columns(2, gap="large")
     with left:
         pieces.section("Unsure answers", "Of all answers of a day: on finished sketches, and to programs.")
@@ -94,7 +94,7 @@ def asked(figures: Statistics) -> None:
 
 
 def chart(drawn: alt.LayerChart, key: str) -> None:
-    """In a container of its own, for which the style sheet keeps room."""
+    """In a container for which the style sheet reserves room."""
     with st.container(key=key):
         st.altair_chart(drawn)
 
@@ -118,7 +118,7 @@ else:
     with st.container(horizontal=True, horizontal_alignment="center", key="first"):
         st.page_link("views/draw.py", label="Draw the first digit", icon=":material/draw:")
 if figures.answers.total:
-    asked(figures)
+    all_predictions(figures)
 if recent:
     pieces.section("Latest sketches", "What people drew last.")
     pieces.gallery(recent)

@@ -1,4 +1,4 @@
-"""What the backend answers, as far as the pages use it; backend/app/schemas.py has it all."""
+"""The parts of the backend's responses that the pages use; backend/app/schemas/ has them all."""
 
 from datetime import date, datetime
 from typing import Any, Literal
@@ -34,7 +34,7 @@ class DigitStatistics(BaseModel):
     digit: int
     submissions: int
     correct: int
-    false_alarms: int  # no digits, yet read as this one, and not unsure
+    false_alarms: int  # labelled as no digit, but confidently read as this one
     recall: float | None
 
 
@@ -60,7 +60,7 @@ class ModelStatistics(BaseModel):
 
 
 class Answers(BaseModel):
-    """Of the log of answers, labelled or not."""
+    """Of all logged predictions, labelled or not."""
 
     total: int
     unsure: int
@@ -107,18 +107,36 @@ class Imported(BaseModel):
     """What an archive held, and what of it was stored, or would be."""
 
     imported: int
-    skipped: int  # were there already
+    skipped: int  # already stored
     by_label: dict[str, int]  # "0" to "9" and "none"
     left_out: int  # files
     examples: list[LeftOut]  # the first of them
 
 
 class Verdict(BaseModel):
-    """What the gate says of a candidate."""
+    """The gate's decision on a candidate."""
 
     passed: bool
+    champion: str | None = None  # that it was compared with; none: by an older release
+    outcome: str | None = None  # "passed", "undecided" or "refused"; none: by an older release
     reasons: list[str]
     figures: dict[str, Any]
+
+
+class Race(BaseModel):
+    """Between a candidate and the serving model, both of which read what people draw."""
+
+    challenger: str
+    champion: str
+    started_at: datetime
+    ended_at: datetime | None  # none: still running
+    outcome: Literal["won", "lost", "given up", "void"] | None  # none: still running
+    read: int
+    won: int  # sketches that only the challenger read correctly
+    lost: int  # sketches that only the champion read correctly
+    to_review: int
+    evidence: float  # that the challenger is better
+    evidence_against: float
 
 
 class Model(BaseModel):
@@ -127,9 +145,10 @@ class Model(BaseModel):
     serving: bool
     card: dict[str, Any]
     verdict: Verdict | None  # none: never judged
-    submissions: int  # that it judged itself
+    submissions: int  # that this model read itself
     accuracy: float | None
     promoted_at: datetime | None
+    race: Race | None = None  # its latest
 
 
 class Promotion(BaseModel):
@@ -139,3 +158,37 @@ class Promotion(BaseModel):
     previous: str
     overruled: bool
     reason: str
+
+
+class Epoch(BaseModel):
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+class Retraining(BaseModel):
+    id: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    state: Literal["waiting", "running", "cancelling", "lost", "done", "failed", "cancelled"]
+    automatic: bool
+    taken_up_again: int
+    sketches: int
+    stage: str
+    epochs: int | None  # none: not known yet
+    curve: list[Epoch]
+    log: str
+    error: str | None
+    model: str | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+
+class Retrainings(BaseModel):
+    trainers: int
+    items: list[Retraining]  # newest first

@@ -1,0 +1,41 @@
+"""Headers that tell the backend which client a request is for, so that it limits each client separately.
+
+The backend believes them because PROXY_SECRET comes with them.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+
+import streamlit as st
+from starlette.requests import Request
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+SECRET, ADDRESS, VISIT = "X-Proxy-Secret", "X-Forwarded-For", "X-Visit"
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+HERE = "127.0.0.1"
+
+Headers = dict[str, str]
+
+
+def of_request(request: Request, secret: str | None) -> Headers:
+    """The browser's address, and the visit that the page's script sent."""
+    sender = request.client.host if request.client else HERE
+    visit = request.headers.get(VISIT, "")
+    headers = _headers(request.headers, sender, secret)
+    return headers | {VISIT: visit} if headers and UUID.fullmatch(visit) else headers
+
+
+def of_session(secret: str | None) -> Headers:
+    """The address of the browser for which Streamlit runs this script; empty in a thread of our own."""
+    if not secret or get_script_run_ctx() is None:
+        return {}
+    return _headers(st.context.headers, st.context.ip_address or HERE, secret)  # Streamlit says None for this machine
+
+
+def _headers(headers: Mapping[str, str], sender: str, secret: str | None) -> Headers:
+    """`sender`: the client's address, unless the request comes from a proxy that sends the secret, too."""
+    if not secret:
+        return {}
+    believed = hmac.compare_digest(headers.get(SECRET, "").encode("latin-1", "replace"), secret.encode())
+    return {SECRET: secret, ADDRESS: (believed and headers.get(ADDRESS)) or sender}

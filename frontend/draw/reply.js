@@ -1,0 +1,90 @@
+// What the card and the keypad show: the reading while the pen moves, the reaction to a label, and what to draw next.
+
+import { Refused } from "./server.js";
+import { article, named, reaction, verdict } from "./words.js";
+
+const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
+const TOO_LITTLE = { kind: "waiting", sign: "…", sentence: "Go on", detail: "There is too little ink to read yet." };
+
+export class Reply {
+  // `asks()`: the digit that a round asks for, and its place there
+  constructor(answer, keypad, asks) {
+    Object.assign(this, { answer, keypad, asks });
+    this.reading = null; // see verdict() in words.js
+    this.reacting = false; // the reaction to a label stays until there is new ink
+  }
+
+  invite() {
+    this.answer.say(this.#invitation());
+  }
+
+  // The sheet is empty.
+  empty() {
+    this.reading = null;
+    if (!this.reacting) this.invite();
+    this.answer.saw(null);
+    this.keypad.show(null);
+  }
+
+  read(answer) {
+    this.reacting = false;
+    this.reading = verdict(answer);
+    const { kind, guess, first, second } = this.reading;
+    this.answer.say(this.asks().asked ? this.#inRound() : this.reading);
+    this.answer.saw(answer.preview);
+    // no probabilities for what is not a digit
+    const shares = kind === "none" ? null : answer.probabilities;
+    this.keypad.show(shares, guess, kind === "either" ? [String(first), String(second)] : []);
+  }
+
+  // `drawing`: whether more ink may help
+  fail(error, drawing) {
+    this.reading = null;
+    this.keypad.show(null);
+    if (!(error instanceof Refused)) {
+      this.answer.say({ kind: "failed", sign: "…", sentence: "One moment", detail: `${error.message} Nothing is lost.` });
+    } else if (drawing) {
+      this.answer.say(TOO_LITTLE);
+    } else {
+      this.answer.say({ kind: "failed", sign: "–", sentence: "I can’t read this", detail: error.message });
+    }
+  }
+
+  // Too many requests: keep showing the last reading; the reader continues by itself.
+  pause(detail) {
+    this.answer.say({ ...this.answer.said, detail });
+  }
+
+  // The reaction to a label; `guess`: the reading, or null.
+  react(label, guess) {
+    const said = reaction(label, guess);
+    this.reacting = true;
+    this.keypad.flash(label, said.kind);
+    this.#react(said);
+  }
+
+  // The reading arrived after the label.
+  settle({ label, read }) {
+    this.#react(reaction(label, read));
+  }
+
+  // In a round, together with the next digit to draw.
+  #react(said) {
+    this.said = /[.!?]$/.test(said.sentence) ? said.sentence : `${said.sentence}.`;
+    this.answer.say(this.asks().asked ? this.#invitation() : said);
+  }
+
+  #invitation() {
+    const { asked, place } = this.asks();
+    if (!asked) return INVITATION;
+    const before = this.reacting && this.said ? `${this.said} ` : "";
+    const detail = `${before}${place}. Enter when you are done.`;
+    return { kind: "asked", sign: asked, sentence: `Draw ${article(Number(asked))}`, detail };
+  }
+
+  #inRound() {
+    const { kind, guess } = this.reading;
+    const detail = kind === "sure" ? `I read ${named(guess)}. Enter when you are done.` : "I’m not sure yet. Enter when you are done.";
+    return { ...this.#invitation(), detail };
+  }
+}

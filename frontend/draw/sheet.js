@@ -1,0 +1,111 @@
+// The sheet: a drawing or a picture, the pen, and the tools.
+
+import { Ink } from "./ink.js";
+import { Pen } from "./pen.js";
+import { Photo } from "./photo.js";
+import { encode } from "./png.js";
+import { keep, recall } from "./session.js";
+
+export class Sheet {
+  // `onInk(final)`: the ink has changed; `onPhoto()`: a picture was chosen; `onRefuse(reason)`: it cannot be used
+  constructor(root, { onInk, onPhoto, onRefuse }) {
+    Object.assign(this, { root, onInk, onPhoto });
+    this.pen = new Pen(this.#tool("pen"));
+    this.ink = new Ink(root.querySelector(".ink"), {
+      onInk: (final) => this.#inked(final), onSteps: () => this.show(), penWidth: this.pen.width,
+    }); // prettier-ignore
+    this.photo = new Photo(root, { onTake: onPhoto, onRefuse });
+    this.photos = new Map(); // labelled ones, by key
+  }
+
+  // Restores the drawing after a reload.
+  recall() {
+    const drawing = recall("drawing", []);
+    if (drawing.length) this.ink.reset(drawing);
+  }
+
+  get isEmpty() {
+    return !this.photo.file && this.ink.isEmpty;
+  }
+
+  get isDrawing() {
+    return !this.photo.file && !this.ink.isEmpty;
+  }
+
+  picture() {
+    if (this.photo.file) return this.photo.file;
+    return this.ink.isEmpty ? null : this.ink.picture();
+  }
+
+  // A promise of the picture to read, as it is now, or null. A drawing is packed as grey if the browser can do it.
+  reading() {
+    if (!this.isDrawing || !("CompressionStream" in window)) return this.picture();
+    const { grey, side } = this.ink.pixels();
+    return encode(grey, side).then((bytes) => ({ bytes, type: "image/png" }));
+  }
+
+  // A copy of the drawing, or null.
+  copy() {
+    if (this.photo.file) return null;
+    const { canvas } = this.ink.sheet;
+    const other = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+    other.getContext("2d").drawImage(canvas, 0, 0);
+    return other;
+  }
+
+  clear() {
+    if (this.photo.file) this.photo.drop();
+    else if (!this.ink.isEmpty) this.ink.replace([]);
+    this.show();
+  }
+
+  // Clears the sheet; `restore` brings its content back.
+  putAway(key) {
+    if (this.photo.file) this.photos.set(key, this.photo.file);
+    else keep(`original.${key}`, this.ink.objects);
+    this.photo.drop();
+    this.ink.reset();
+  }
+
+  restore(key) {
+    const drawing = recall(`original.${key}`, []);
+    keep(`original.${key}`, null);
+    if (this.photos.has(key)) {
+      this.photo.show(this.photos.get(key));
+      this.onPhoto();
+    } else if (drawing.length) {
+      this.ink.isEmpty ? this.ink.reset(drawing) : this.ink.replace(drawing);
+    }
+  }
+
+  changePen() {
+    this.pen.change();
+    this.ink.setPen(this.pen.width);
+  }
+
+  // Enables the tools that can be used now.
+  show() {
+    this.disable({ undo: !this.ink.canUndo, redo: !this.ink.canRedo, clear: this.isEmpty });
+    this.root.classList.toggle("inked", !this.isEmpty);
+    if (!this.ink.drawing) keep("drawing", this.ink.objects.length ? this.ink.objects : null);
+  }
+
+  disable(tools) {
+    for (const [name, disabled] of Object.entries(tools)) this.#tool(name).disabled = Boolean(disabled);
+  }
+
+  stop() {
+    this.ink.stop();
+    this.photo.stop();
+  }
+
+  #tool(name) {
+    return this.root.querySelector(`.tools [data-do="${name}"]`);
+  }
+
+  #inked(final) {
+    if (this.photo.file && this.ink.drawing) this.photo.drop(); // drawing on a picture replaces it
+    this.root.classList.toggle("inked", !this.isEmpty);
+    this.onInk(final);
+  }
+}
