@@ -12,8 +12,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
-NOT_DB=(--ignore=../db/tests/test_{style,compose,trainer}.py) # parts of their own
-WORKERS=${WORKERS:-3} # processes that share the tests of a part, on two cores: they often wait; each has a database of its own
+NOT_DB=(--ignore=../db/tests/test_{style,pins,compose,deploy,scale,trainer}.py) # parts of their own
+PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has a database of its own
 
 main() {
     CHOICE='not slow'
@@ -29,7 +29,7 @@ main() {
     export OMP_NUM_THREADS=1          # the workers have the cores; threads of torch would fight for them
     export PYTHONDONTWRITEBYTECODE='' # else each script that a test starts compiles all of torch's modules anew: 10 s
     unset VIRTUAL_ENV                 # of the caller: uv would wonder why it is not used
-    (cd backend && UV_PROJECT_ENVIRONMENT=.venv-serve "$UV" sync --quiet --no-default-groups)
+    install backend .venv-serve requirements.txt
 
     for part in "$@"; do
         echo
@@ -50,14 +50,14 @@ find_python() {
 run() { # PART
     case $1 in
         quick) quick ;;
-        style) WORKERS=0 pytest style backend ../db/tests/test_style.py ;; # one short file: nothing to share out
-        # one after the other: both build images
-        compose) WORKERS=0 pytest compose backend ../db/tests/test_compose.py ../db/tests/test_trainer.py ;;
+        style) PROCESSES=0 pytest style backend ../db/tests/test_{style,pins}.py ;; # one short file: nothing to share out
+        # one after the other: most build images
+        compose) PROCESSES=0 pytest compose backend ../db/tests/test_{deploy,compose,scale,trainer}.py ;;
         db) pytest db backend ../db/tests "${NOT_DB[@]}" ;;
         backend) pytest backend backend ;;
         db+backend) pytest db+backend backend ../db/tests tests "${NOT_DB[@]}" ;; # at once: db's tests mostly wait
         # its tests wait for the browser; what its files share is for the whole session
-        frontend) WORKERS=$((WORKERS + WORKERS / 3)) pytest frontend frontend --dist worksteal ;;
+        frontend) PROCESSES=$((PROCESSES + PROCESSES / 3)) pytest frontend frontend --dist worksteal ;;
         *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
     esac
 }
@@ -69,14 +69,20 @@ quick() {
     pytest frontend frontend tests/test_{cards,charts,shares}.py
 }
 
-pytest() { # NAME PROJECT ARGUMENTS...: in the environment of that project
+pytest() { # NAME PROJECT ARGUMENTS...: in an environment of that project's own
     local name=$1 project=$2
     shift 2
     # a file's tests stay together, since they share what they set up; a test that hangs says where, and is ended
-    (cd "$project" && "$UV" run --quiet --all-groups pytest -q -ra --durations 5 --junitxml "$RESULTS/$name.xml" -m "$CHOICE" \
-        --numprocesses "$WORKERS" --dist loadscope --no-loadscope-reorder \
+    install "$project" .venv requirements-dev.txt
+    (cd "$project" && PATH=$PWD/.venv/bin:$PATH .venv/bin/pytest -q -ra --durations 5 --junitxml "$RESULTS/$name.xml" \
+        -m "$CHOICE" --numprocesses "$PROCESSES" --dist loadscope --no-loadscope-reorder \
         -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true "$@") ||
         echo "$name" >>"$RESULTS/failed" # one that fails does not keep the others from running; the summary knows
+}
+
+install() { # PROJECT ENVIRONMENT REQUIREMENTS: what it pins, with hashes, and nothing else
+    "$UV" venv --quiet --allow-existing --python "$PYTHON" "$1/$2"
+    "$UV" pip sync --quiet --require-hashes --python "$1/$2" "$1/$3"
 }
 
 summary() {

@@ -104,6 +104,7 @@ say_where() {
     local host=${DB_HOST:-localhost}
     [ "$host" != host.docker.internal ] || host=localhost # what containers call this machine
     echo "The database   $host:$DB_PORT, user ${POSTGRES_USER:-digits}, database ${POSTGRES_DB:-digits}, password in .env"
+    echo "To retrain     $TRAINER"
     echo "Logs           $LOGS"
     echo "To stop        ./up.sh --down"
 }
@@ -160,6 +161,7 @@ up_docker() { # REBUILD
     wait_until_ready
     [ -z "$DB_HOST" ] || compose stop db # ours, which the switch might still have needed
     LOGS="docker compose logs -f"
+    TRAINER="docker compose --profile train up -d trainer, then \"Retrain\" on the Models page"
 }
 
 # `up` takes a paused container for one that runs; after the pause it counts as unhealthy, unless it starts again
@@ -190,10 +192,11 @@ up_local() { # REBUILD
     set -a            # from here on, what is started sees the settings
     read_env
     as_this_machine_says
+    export FORWARDED_ALLOW_IPS=none # uvicorn itself: X-Forwarded-For takes PROXY_SECRET, also from this machine
     no_proxy=$REACH,${no_proxy:-} # the page calls the API without detour, whatever proxy the world is reached by
     set +a
     for part in backend frontend; do
-        [ -z "$1" ] || rm -rf "$part/.venv-serve" "$part/uv.lock"
+        [ -z "$1" ] || rm -rf "$part/.venv-serve"
         install_packages "$part"
     done
     # shellcheck disable=SC2046 # words, not lines
@@ -203,19 +206,19 @@ up_local() { # REBUILD
 
     helper stop frontend >/dev/null
     helper stop backend >/dev/null
-    # no access log: health checks would fill it; LOG_LEVEL=debug logs every request, with its time
-    start backend "$BACKEND_PORT" BACKEND_PORT \
-        uvicorn app.main:app --host "$BIND_ADDRESS" --port "$BACKEND_PORT" --no-access-log
+    start backend "$BACKEND_PORT" BACKEND_PORT app.server --host "$BIND_ADDRESS" --port "$BACKEND_PORT"
     BACKEND_URL=${BACKEND_URL:-$API} start frontend "$FRONTEND_PORT" FRONTEND_PORT \
         streamlit run app.py --server.address "$BIND_ADDRESS" --server.port "$FRONTEND_PORT" --server.headless true
     wait_until_ready local
     LOGS=".run/backend.log, .run/frontend.log, db/data/postgres.log"
+    TRAINER="cd backend && uv run python trainer.py, then \"Retrain\" on the Models page"
 }
 
-# An environment of its own without the default groups: `uv sync` alone would install torch.
+# An environment of its own for what serves: torch is not in it.
 install_packages() { # PART
     [ -d "$1/.venv-serve" ] || echo "Installing the packages of the $1 ..."
-    (cd "$1" && UV_PROJECT_ENVIRONMENT=.venv-serve "$UV" sync --quiet --no-default-groups)
+    "$UV" venv --quiet --allow-existing --python "$PYTHON" "$1/.venv-serve"
+    "$UV" pip sync --quiet --require-hashes --python "$1/.venv-serve" "$1/requirements.txt"
 }
 
 start() { # PART PORT VARIABLE MODULE ARGUMENTS...
@@ -307,7 +310,9 @@ down() {
     helper stop frontend
     helper stop backend
     ! has_data || embedded stop
-    if [ -f .env ] && docker_answers && [ -n "$(compose ps --all --quiet 2>/dev/null)" ]; then compose down; fi
+    if [ -f .env ] && docker_answers && [ -n "$(compose ps --all --quiet 2>/dev/null)" ]; then
+        compose --profile train --profile pgadmin down
+    fi
 }
 
 main "$@"
