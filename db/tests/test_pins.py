@@ -1,6 +1,8 @@
 """The versions that are installed everywhere, in requirements*.txt: written by .ci/pin, and up to date."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,7 +35,13 @@ def test_torch_is_in_no_server():
 
 
 def test_pins_are_what_the_projects_ask_for(tmp_path: Path):
-    done = subprocess.run([ROOT / ".ci/pin", tmp_path], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    for path in (Path(".ci/pin"), *PINNED, *{path.with_name("pyproject.toml") for path in PINNED}):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    uv = os.environ.get("UV") or subprocess.check_output(["python3", ROOT / "db/local.py", "uv"], text=True).strip()
+    done = subprocess.run(
+        [tmp_path / ".ci/pin"], env=os.environ | {"UV": uv}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if "Failed to fetch" in done.stdout:
         pytest.skip("the package index cannot be reached")
     assert done.returncode == 0, done.stdout
