@@ -268,6 +268,20 @@ def test_why_is_laid_over_the_sketch_for_the_answer_and_for_the_runner_up(visit)
     expect(page.locator(".why")).to_be_hidden()
 
 
+def test_first_stroke_is_whole_whatever_had_the_focus(visit):
+    page = visit()
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="Models")).to_be_visible()
+    page.get_by_role("link", name="Draw").click()
+    expect(page.locator('.draw[data-ready="true"]')).to_be_visible()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    tool(page, "clear").click()
+    tool(page, "round").first.focus()
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+
+
 # --- undo -----------------------------------------------------------------------------------------
 
 
