@@ -66,7 +66,7 @@ quick() {
     CHOICE='not slow and not long'
     pytest db backend ../db/tests/test_style.py ../db/tests/test_local.py ../db/tests/test_init_sql.py
     pytest backend backend tests/app tests/test_documentation.py --ignore-glob='*/test_archive.py' --ignore=tests/app/test_database.py
-    pytest frontend frontend tests/test_{cards,charts,shares}.py
+    pytest frontend frontend tests/models/test_cards.py tests/common/test_{charts,shares}.py
 }
 
 pytest() { # NAME PROJECT ARGUMENTS...: in an environment of that project's own

@@ -4,11 +4,9 @@ from html import escape
 
 import streamlit as st
 
-import admin
 import api
-import cards
-import pieces
-import retraining
+from common import admin, pieces
+from models import cards, retraining
 from schemas import Model, Promotion
 
 SHOWN = 12  # at first, since retraining makes many

@@ -4,10 +4,8 @@ from html import escape
 
 import streamlit as st
 
-import admin
 import api
-import charts
-import pieces
+from common import admin, charts, pieces
 from schemas import Retraining, Retrainings
 
 BUSY_S, IDLE_S = 2, 15  # between two updates

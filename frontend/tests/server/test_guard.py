@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 from starlette.responses import PlainTextResponse
 
 import api
-from guard import Guard
-from hosts import answers_to
+from server.guard import Guard
+from server.hosts import answers_to
 
 VIEWS = {  # with what is there when it is loaded
     "Gallery": ".tiles figure",

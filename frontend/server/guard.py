@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import api
-from hosts import answers_to
+from server.hosts import answers_to
 
 MISDIRECTED = {
     "error": "MisdirectedRequest",

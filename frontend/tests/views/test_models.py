@@ -11,9 +11,9 @@ from drawings import picture
 from pages import keys, press, text
 from streamlit.testing.v1 import AppTest
 
-import admin
 import api
-import cards
+from common import admin
+from models import cards
 
 
 @pytest.fixture

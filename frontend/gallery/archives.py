@@ -9,10 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-import admin
 import api
-import pieces
-from review import count
+from common import admin, pieces
+from gallery.review import count
 from schemas import Imported
 
 MAX_MB = 100  # as in the backend

@@ -12,11 +12,10 @@ from uuid import UUID, uuid4
 
 import streamlit as st
 
-import admin
 import api
-import pieces
-from charts import percent
-from review import label_of
+from common import admin, pieces
+from common.charts import percent
+from gallery.review import label_of
 from schemas import Submission
 
 KEY = "one-by-one"

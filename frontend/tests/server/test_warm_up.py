@@ -7,7 +7,8 @@ import pytest
 from conftest import FRONTEND
 
 SCRIPT = """
-import sys, time, warm_up
+import sys, time
+from server import warm_up
 assert "pandas" not in sys.modules
 warm_up.start()
 while not {"pandas", *warm_up.MODULES} <= set(sys.modules):

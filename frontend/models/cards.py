@@ -7,9 +7,9 @@ from html import escape
 from numbers import Real
 from typing import Any, NamedTuple
 
-from pieces import when
+from common.pieces import when
+from common.shares import wilson
 from schemas import Model, Promotion, Race, Verdict
-from shares import wilson
 
 COMPARED = {"held_out": "Kept aside", "mnist": "MNIST", "drawn": "Generated"}  # by name in the verdict's figures
 COLUMNS = ["Model", "People’s sketches", *COMPARED.values(), "The gate"]

@@ -7,7 +7,7 @@ import logging
 from importlib import import_module
 from threading import Thread
 
-MODULES = ["charts", "review", "one_by_one", "archives", "pyarrow"]
+MODULES = ["common.charts", "gallery.review", "gallery.one_by_one", "gallery.archives", "pyarrow"]
 
 
 def start() -> None:

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-import charts
+from common import charts
 from schemas import ConfidenceBin, DayAnswers, DayModelStatistics, DigitStatistics, ModelStatistics
 
 

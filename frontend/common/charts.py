@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from common.shares import wilson
 from schemas import (
     ConfidenceBin,
     DayAnswers,
@@ -15,7 +16,6 @@ from schemas import (
     Epoch,
     ModelStatistics,
 )
-from shares import wilson
 
 # contrast of at least 3:1 on either background (WCAG 1.4.11)
 ACCENT, MUTED, WRONG = "#6d5ef6", "#b9bcd0", "#cc5f10"

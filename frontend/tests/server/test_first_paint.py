@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from first_paint import STYLE, FirstPaint
+from server.first_paint import STYLE, FirstPaint
 
 PAGE = "<html><head><title>A page</title></head><body><div id='root'></div></body></html>"
 BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-encoding": "gzip", "if-none-match": "x"}

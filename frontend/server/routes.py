@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 import api
 import client
 
-SCRIPTS = Path(__file__).with_name("draw")
+SCRIPTS = Path(__file__).resolve().parent.parent / "draw"
 MAX_BODY = 10_010_000  # bytes, as in the backend: a picture of 10 MB and the form around it
 AT_ONCE = 64  # concurrent calls to the backend
 SMALL_BODY = 100_000  # bytes; drawings are smaller

@@ -1,6 +1,6 @@
 import pytest
 
-from shares import wilson
+from common.shares import wilson
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import streamlit as st
 
 import api
 import client
-from charts import data_url, percent
+from common.charts import data_url, percent
+from common.shares import wilson
 from schemas import Statistics, Submission
-from shares import wilson
 
 RETRY_S = 3
 NOTHING = (

@@ -10,9 +10,9 @@ from drawings import picture
 from pages import keys, text, tiles
 from streamlit.testing.v1 import AppTest
 
-import admin
 import api
-import review
+from common import admin
+from gallery import review
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-import cards
+from models import cards
 from schemas import Model, Promotion, Race, Verdict
 
 CARD = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-STYLE = Path(__file__).with_name("style.css")
+STYLE = Path(__file__).resolve().parent.parent / "common" / "style.css"
 BODY_ENDS = b"</body>"  # after Streamlit's styles in the head: of equal rules the later one counts
 
 

@@ -8,9 +8,9 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-import admin
 import api
-import grid
+from common import admin
+from gallery import grid
 from schemas import Status, Submission, SubmissionPage
 
 PAGE = 48
