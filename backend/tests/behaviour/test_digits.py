@@ -6,9 +6,7 @@ Each test goes over many drawings and asks for a share, since a model may miss o
 import numpy as np
 import pytest
 
-from app.errors import BlankImage
 from app.imaging import prepare
-from tests import nondigits
 from tests.drawings import draw, grey, photo, specks
 from tests.scenes import ALL, sketch_of
 
@@ -86,25 +84,6 @@ def test_all_at_once_is_still_read(model):
             sketch = draw(digit, **how)
             drawn.append((digit, 255 - sketch if dice.random() < 0.5 else sketch))
     assert share_right(model, drawn) >= ENOUGH
-
-
-def test_what_is_no_digit_is_unsure(model):
-    pictures = nondigits.make(500, seed=1)
-    unsure = []
-    for _, picture in pictures:
-        try:
-            unsure.append(model.recognize(picture).unsure)
-        except BlankImage:  # nothing was answered
-            unsure.append(True)
-    assert np.mean(unsure) >= ENOUGH
-    for kind in {kind for kind, _ in pictures}:  # none is a gap that the others hide
-        assert np.mean([u for u, (k, _) in zip(unsure, pictures, strict=True) if k == kind]) >= 0.85, kind
-
-
-def test_clear_digits_are_read_with_confidence(model):
-    readings = [model.read(prepare(sketch)) for _, sketch in every({}, {"pen": 0.07}, {"slant": 8})]
-    assert np.mean([reading.unsure for reading in readings]) <= 0.1
-    assert np.median([reading.confidence for reading in readings]) > 0.95
 
 
 def test_mnist_is_read_as_well_through_imaging_as_directly(model, mnist):
