@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
-NOT_DB=(--ignore=../db/tests/test_{style,pins,compose,deploy,scale,trainer}.py) # parts of their own
+DOCKER=(tests/test_{deploy,compose,scale,trainer}.py) # of db's tests: the part compose
 PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has a database of its own
 
 main() {
@@ -50,22 +50,37 @@ find_python() {
 run() { # PART
     case $1 in
         quick) quick ;;
-        style) PROCESSES=0 pytest style backend ../db/tests/test_{style,pins}.py ;; # one short file: nothing to share out
+        style) PROCESSES=0 pytest style backend tests/style ;; # short: nothing to share out
         # one after the other: most build images
-        compose) PROCESSES=0 pytest compose backend ../db/tests/test_{deploy,compose,scale,trainer}.py ;;
-        db) pytest db backend ../db/tests "${NOT_DB[@]}" ;;
-        backend) pytest backend backend ;;
-        db+backend) pytest db+backend backend ../db/tests tests "${NOT_DB[@]}" ;; # at once: db's tests mostly wait
+        compose) PROCESSES=0 database compose "${DOCKER[@]}" ;;
+        db) database db "${DOCKER[@]/#/--ignore=}" ;;
+        backend) pytest backend backend --ignore=tests/style ;;
+        db+backend) db_beside_backend ;;
         # its tests wait for the browser; what its files share is for the whole session
         frontend) PROCESSES=$((PROCESSES + PROCESSES / 3)) pytest frontend frontend --dist worksteal ;;
         *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
     esac
 }
 
+# some of db's tests start the backend's tests' programs
+database() { # NAME ARGUMENTS...
+    install backend .venv requirements-dev.txt
+    pytest "$1" db "${@:2}"
+}
+
+# At once, since db's tests mostly wait. What they say comes when both have ended.
+db_beside_backend() {
+    install backend .venv requirements-dev.txt
+    PROCESSES=1 run db >"$RESULTS/db.log" 2>&1 &
+    run backend
+    wait
+    echo && echo "=== db" && cat "$RESULTS/db.log"
+}
+
 quick() {
     CHOICE='not slow and not long'
-    pytest db backend ../db/tests/test_style.py ../db/tests/test_local.py ../db/tests/test_init_sql.py
-    pytest backend backend tests/app tests/test_documentation.py --ignore-glob='*/test_archive.py' --ignore=tests/app/test_database.py
+    pytest db db tests/test_local.py tests/test_init_sql.py
+    pytest backend backend tests/style/test_style.py tests/app tests/test_documentation.py --ignore-glob='*/test_archive.py' --ignore=tests/app/test_database.py
     pytest frontend frontend tests/models/test_cards.py tests/common/test_{charts,shares}.py
 }
 

@@ -195,10 +195,8 @@ up_local() { # REBUILD
     export FORWARDED_ALLOW_IPS=none # uvicorn itself: X-Forwarded-For takes PROXY_SECRET, also from this machine
     no_proxy=$REACH,${no_proxy:-} # the page calls the API without detour, whatever proxy the world is reached by
     set +a
-    for part in backend frontend; do
-        [ -z "$1" ] || rm -rf "$part/.venv-serve"
-        install_packages "$part"
-    done
+    [ -z "$1" ] || rm -rf {backend,frontend}/.venv-serve
+    for part in db backend frontend; do install_packages "$part"; done
     # shellcheck disable=SC2046 # words, not lines
     helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" \
         $([ -n "$DB_HOST" ] || echo DB_PORT "$DB_PORT" 127.0.0.1)
@@ -216,6 +214,7 @@ up_local() { # REBUILD
 
 # An environment of its own for what serves: torch is not in it.
 install_packages() { # PART
+    UV=${UV:-$(helper uv)}
     [ -d "$1/.venv-serve" ] || echo "Installing the packages of the $1 ..."
     "$UV" venv --quiet --allow-existing --python "$PYTHON" "$1/.venv-serve"
     "$UV" pip sync --quiet --require-hashes --python "$1/.venv-serve" "$1/requirements.txt"
@@ -242,8 +241,8 @@ wait_until_ready() { # [local]: then it is noticed when one of them has ended
 has_data() { [ -d db/data ]; } # where there are none, there is no need to ask embedded.py, nor for uv
 
 embedded() { # start, stop, status, migrate or run COMMAND...
-    UV=${UV:-$(helper uv)}
-    "$UV" run --quiet --script db/embedded.py "$@"
+    [ -x db/.venv-serve/bin/python ] || install_packages db >&2
+    db/.venv-serve/bin/python db/embedded.py "$@"
 }
 
 # COMMAND, where psql, pg_dump and pg_restore are at hand and PGHOST and so on say where the database is.

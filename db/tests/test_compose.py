@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import env_file
-import local
 import psycopg
 import pytest
 import requests
@@ -22,6 +20,9 @@ from conftest import PORTS, ROOT, Checkout, Database
 from losing import everything_comes_back, submissions
 from PIL import Image, ImageDraw
 from test_backup import backup, dump, filled, rows
+
+import env_file
+import local
 
 SERVICES = ["db", "backend", "frontend"]
 PATIENCE_S = 120

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import local
 import pytest
 from conftest import ROOT
 from test_compose import docker_answers
+
+import local
 
 DEPLOY = ROOT / "deploy"
 OVERLAYS = sorted(path.name for path in DEPLOY.glob("compose.*.yml"))

@@ -7,12 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Checkout
+from conftest import BACKEND_PYTHON, ROOT, Checkout
 from test_compose import compose, docker_answers, project  # noqa: F401 (a fixture)
 
 PATIENCE_S = 300
@@ -49,7 +48,7 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write = (
         f"from pathlib import Path; from tests.training import small; small.write_mnist(Path({str(folder)!r}), 600, 50)"
     )
-    subprocess.run([sys.executable, "-c", write], cwd=ROOT / "backend", check=True)
+    subprocess.run([BACKEND_PYTHON, "-c", write], cwd=ROOT / "backend", check=True)
     for path in [*folder.parents[:2], folder, *folder.rglob("*")]:
         path.chmod(path.stat().st_mode | 0o055)
     return folder
