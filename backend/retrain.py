@@ -102,9 +102,17 @@ def main() -> None:
     replay, validation = make_drawn(config.strokes, config.non_digits, config.seed, share=0.1)
     real, held_out_real = gather_real(config.real, config.seed)
     replay, validation = replay + real, validation + held_out_real
-    model, calibration, epoch = learn(champion, drawn_by_people, mnist, replay, validation, mnist_held_out, config,
-                                      args.model_path / "checkpoint.pt",
-                                      lambda epoch: progress.tell(epoch=asdict(epoch)))  # fmt: skip
+    model, calibration, epoch = learn(
+        champion,
+        drawn_by_people,
+        mnist,
+        replay,
+        validation,
+        mnist_held_out,
+        config,
+        args.model_path / "checkpoint.pt",
+        lambda epoch: progress.tell(epoch=asdict(epoch)),
+    )
     progress.tell(stage="judging")
     told = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
     onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **told)
@@ -115,8 +123,12 @@ def main() -> None:
     opponent: Champion | None = champion
     while opponent:  # another may have been promoted meanwhile: what holds against one says nothing of the other
         found = compare(candidate, opponent, drawn_by_people, mnist_held_out, drawn)
-        log.info("the gate, against %s: %s\n  %s", opponent.model.version, found.verdict.outcome,
-                 "\n  ".join(found.verdict.reasons))  # fmt: skip
+        log.info(
+            "the gate, against %s: %s\n  %s",
+            opponent.model.version,
+            found.verdict.outcome,
+            "\n  ".join(found.verdict.reasons),
+        )
         opponent = asyncio.run(publish(args.model_path, candidate, found, opponent, args.promote))
     progress.tell(model=candidate.version)
     (args.model_path / "checkpoint.pt").unlink()
@@ -205,9 +217,17 @@ def _fewest(*held_out: int | None) -> int | None:
     return None if None in held_out else min(held_out)
 
 
-def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, validation: Digits,
-          mnist_held_out: Digits, config: Config, checkpoint: Path,
-          after_epoch: Callable[[Epoch], None]):  # fmt: skip
+def learn(
+    champion: Champion,
+    people: Sketches,
+    mnist: Digits,
+    replay: Digits,
+    validation: Digits,
+    mnist_held_out: Digits,
+    config: Config,
+    checkpoint: Path,
+    after_epoch: Callable[[Epoch], None],
+):
     """(network, its calibration, the epoch that was kept)."""
     torch.manual_seed(config.seed)
     model = ARCHITECTURES[champion.model.card.architecture]().to(memory_format=torch.channels_last)
@@ -222,9 +242,16 @@ def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, v
     # the gate's pictures do not even choose the epoch
     choosing = validation + repeat(people.validation, times)
     with logging_redirect_tqdm():
-        history = fit(model, repeat(people.train, times), mnist + replay, choosing,
-                      replace(config, drawn_per_epoch=per_epoch), checkpoint, after_epoch=after_epoch,
-                      began_as=champion.model.version)  # fmt: skip
+        history = fit(
+            model,
+            repeat(people.train, times),
+            mnist + replay,
+            choosing,
+            replace(config, drawn_per_epoch=per_epoch),
+            checkpoint,
+            after_epoch=after_epoch,
+            began_as=champion.model.version,
+        )
     go_part_of_the_way(model, start)
     calibration = calibrate(
         model, unlearned(mnist_held_out, champion.held_out) + validation + people.validation, config
@@ -235,12 +262,17 @@ def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, v
 def go_part_of_the_way(model: torch.nn.Module, start: dict[str, torch.Tensor]) -> None:
     """Leaves in `model` the mean of its weights and of those in `start`, with LEARNED as the weight of its own."""
     learned = model.state_dict()
-    model.load_state_dict({name: torch.lerp(start[name], value, LEARNED) if value.is_floating_point() else value
-                           for name, value in learned.items()})  # fmt: skip
+    model.load_state_dict(
+        {
+            name: torch.lerp(start[name], value, LEARNED) if value.is_floating_point() else value
+            for name, value in learned.items()
+        }
+    )
 
 
-def describe(champion: Champion, people: Sketches, config: Config, epoch: int, model: torch.nn.Module,
-             test: Digits) -> dict[str, Any]:  # fmt: skip
+def describe(
+    champion: Champion, people: Sketches, config: Config, epoch: int, model: torch.nn.Module, test: Digits
+) -> dict[str, Any]:
     """The candidate's card, but for what export.write adds."""
     before = champion.held_out
     figures = report(test.labels.numpy(), F.softmax(predict(model, test.images), 1).numpy())

@@ -68,8 +68,15 @@ def main() -> None:
     data = gather(config, args.data)
     model = build(config).to(device, memory_format=torch.channels_last)
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
-        history = fit(model, data.train.to(device), data.drawn.to(device), data.validation.to(device), config,
-                      args.model_path / "checkpoint.pt", data.lessons and data.lessons.to(device))  # fmt: skip
+        history = fit(
+            model,
+            data.train.to(device),
+            data.drawn.to(device),
+            data.validation.to(device),
+            config,
+            args.model_path / "checkpoint.pt",
+            data.lessons and data.lessons.to(device),
+        )
     plots.training_curves(history, args.plots, "teachers' answers" if data.lessons else "labels")
 
     model.to("cpu")
@@ -96,8 +103,13 @@ def gather(config: Config, mnist: Path) -> Data:
     real, held_out_real = gather_real(config.real, config.seed)
     held_out_parts = {"mnist": held_out, "drawn": held_out_drawn, "held_out_writers": held_out_real}
     data = Data(train, drawn + real, lessons, held_out_parts, len(real))
-    log.info("%d pictures of MNIST, %d drawn and %d after real writers to train on, %d to validate on",
-             len(train), len(drawn), len(real), len(data.validation))  # fmt: skip
+    log.info(
+        "%d pictures of MNIST, %d drawn and %d after real writers to train on, %d to validate on",
+        len(train),
+        len(drawn),
+        len(real),
+        len(data.validation),
+    )
     return data
 
 

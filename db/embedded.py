@@ -84,9 +84,14 @@ class Settings:
 
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(
-            host=self.host, port=self.port, user=self.user, password=self.password, dbname=self.database,
-            connect_timeout=5, autocommit=True,
-        )  # fmt: skip
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            dbname=self.database,
+            connect_timeout=5,
+            autocommit=True,
+        )
 
 
 class Postgres:
@@ -179,11 +184,17 @@ class Postgres:
                 os.fchown(password.fileno(), how["user"], how["group"])
             self._run(
                 [
-                    *self._program("initdb"), f"--username={settings.user}", f"--pwfile=/dev/fd/{password.fileno()}",
-                    "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions",
+                    *self._program("initdb"),
+                    f"--username={settings.user}",
+                    f"--pwfile=/dev/fd/{password.fileno()}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-instructions",
                 ],
-                pass_fds=[password.fileno()], **how,
-            )  # fmt: skip
+                pass_fds=[password.fileno()],
+                **how,
+            )
         if settings.database != "postgres":
             create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(settings.database)).as_string()
             self._run([*self._program("postgres", "--single"), "-cexit_on_error=true", "postgres"], input=create, **how)

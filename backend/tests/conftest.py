@@ -70,8 +70,13 @@ class Postgres:
 
     def connect(self) -> psycopg.Connection:
         """As the owner, who may change anything."""
-        names = {"host": "DB_HOST", "port": "DB_PORT", "user": "POSTGRES_USER", "password": "POSTGRES_PASSWORD",
-                 "dbname": "POSTGRES_DB"}  # fmt: skip
+        names = {
+            "host": "DB_HOST",
+            "port": "DB_PORT",
+            "user": "POSTGRES_USER",
+            "password": "POSTGRES_PASSWORD",
+            "dbname": "POSTGRES_DB",
+        }
         where = {ours: self.environment[theirs] for ours, theirs in names.items()}
         return psycopg.connect(**where, autocommit=True, row_factory=dict_row)
 

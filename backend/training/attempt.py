@@ -46,8 +46,16 @@ class Attempt:
         if standing.checkpoint:
             self._checkpoint.write_bytes(standing.checkpoint)
             self._add(f"A trainer takes it up again, after epoch {len(self._curve)}.")
-        self._command = [sys.executable, "retrain.py", "--progress", "--model-path", str(folder),
-                         "--only", str(self._only), *options]  # fmt: skip
+        self._command = [
+            sys.executable,
+            "retrain.py",
+            "--progress",
+            "--model-path",
+            str(folder),
+            "--only",
+            str(self._only),
+            *options,
+        ]
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> None:
@@ -58,8 +66,10 @@ class Attempt:
         try:
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(self._report_now_and_then())
-                reading = [group.create_task(self._follow(self._process.stdout, self._heed)),
-                           group.create_task(self._follow(self._process.stderr, self._note))]  # fmt: skip
+                reading = [
+                    group.create_task(self._follow(self._process.stdout, self._heed)),
+                    group.create_task(self._follow(self._process.stderr, self._note)),
+                ]
                 await asyncio.wait(reading)
                 reporting.cancel()
             status = await self._process.wait()

@@ -81,8 +81,15 @@ def mean_log_probabilities(teachers: list[nn.Module], inputs: Tensor, views: int
 
 
 @torch.inference_mode()
-def make_lessons(images: Tensor, teachers: list[nn.Module], copies: int, augmentation: Augmentation,
-                 generator: torch.Generator, views: int = 1, bfloat16: bool = False) -> Lessons:  # fmt: skip
+def make_lessons(
+    images: Tensor,
+    teachers: list[nn.Module],
+    copies: int,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    views: int = 1,
+    bfloat16: bool = False,
+) -> Lessons:
     """Labels (n, 28, 28) uint8 pictures as they are, seen in so many `views`, and `copies` changed copies of each.
 
     Views help where the picture is sharp: over seven, one network lost a fifth less on MNIST's validation split; on

@@ -45,8 +45,13 @@ def judge(held_out: Pair, mnist: Pair, drawn: Pair, champion: str | None = None)
         verdict = "refused"
     else:
         verdict = {"better": "passed", "undecided": "undecided"}[result]
-    return Verdict(passed=verdict == "passed", champion=champion, outcome=verdict,
-                   reasons=[told, *(reason for _, reason in others)], figures=figures)  # fmt: skip
+    return Verdict(
+        passed=verdict == "passed",
+        champion=champion,
+        outcome=verdict,
+        reasons=[told, *(reason for _, reason in others)],
+        figures=figures,
+    )
 
 
 def no_worse(won: int, lost: int, pictures: int, allowed: float = MAX_LOSS) -> float:
@@ -77,8 +82,11 @@ def _better(pair: Pair) -> tuple[str, str]:
     )
     evidence = f"evidence of {wealth(won, lost):.2g}; {ENOUGH} is enough"
     figures = f"{won} that only it reads, {lost} that only the champion reads; {evidence}"
-    told = {"better": "better, beyond chance", "worse": "worse, beyond chance",
-            "undecided": "too few to tell whether it is better"}  # fmt: skip
+    told = {
+        "better": "better, beyond chance",
+        "worse": "worse, beyond chance",
+        "undecided": "too few to tell whether it is better",
+    }
     return result, f"{compared}: {told[result]} ({figures})."
 
 

@@ -68,8 +68,9 @@ async def load(
                 origins.append(whence)
             pictures[part].append(np.round(picture * 255).astype(np.uint8))
             labels[part].append(NO_DIGIT if sketch.true_label is None else sketch.true_label)
-    return Sketches(**{part: _digits(pictures[part], labels[part]) for part in pictures}, ids=ids, origins=origins,
-                    newest=newest)  # fmt: skip
+    return Sketches(
+        **{part: _digits(pictures[part], labels[part]) for part in pictures}, ids=ids, origins=origins, newest=newest
+    )
 
 
 def _part(share: float) -> str:

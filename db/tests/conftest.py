@@ -114,9 +114,13 @@ class Checkout:
     def connect(self, dbname: str = "digits") -> psycopg.Connection:
         """To its database, as psql would from this machine."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.settings["DB_PORT"], user="digits", password=self.password, dbname=dbname,
+            host="127.0.0.1",
+            port=self.settings["DB_PORT"],
+            user="digits",
+            password=self.password,
+            dbname=dbname,
             autocommit=True,
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="module")

@@ -248,9 +248,21 @@ def theirs(checkout: Checkout) -> Iterator[dict]:
     name = f"{checkout.settings['COMPOSE_PROJECT_NAME']}-other"
     network = f"{checkout.settings['COMPOSE_PROJECT_NAME']}_default"
     started = checkout.run(
-        "docker", "run", "--rm", "--detach", "--name", name, "--network", network, "--publish", "127.0.0.1::5432",
-        "--env=POSTGRES_USER=somebody", "--env=POSTGRES_PASSWORD=else", "--env=POSTGRES_DB=theirs", "postgres:17",
-    )  # fmt: skip
+        "docker",
+        "run",
+        "--rm",
+        "--detach",
+        "--name",
+        name,
+        "--network",
+        network,
+        "--publish",
+        "127.0.0.1::5432",
+        "--env=POSTGRES_USER=somebody",
+        "--env=POSTGRES_PASSWORD=else",
+        "--env=POSTGRES_DB=theirs",
+        "postgres:17",
+    )
     assert started.returncode == 0, started.stderr
     try:
         port = int(checkout.run("docker", "port", name, "5432").stdout.rsplit(":", 1)[1])

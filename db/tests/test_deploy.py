@@ -46,9 +46,23 @@ def test_swarm_accepts_the_stack():
 def test_caddy_accepts_its_configuration(domain: str):
     file = "/etc/caddy/Caddyfile"
     run(
-        "docker", "run", "--rm", "--network", "none", "-e", f"DOMAIN={domain}", "-v", f"{DEPLOY}/Caddyfile:{file}:ro",
-        "caddy:2", "caddy", "validate", "--config", file, "--adapter", "caddyfile",
-    )  # fmt: skip
+        "docker",
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-e",
+        f"DOMAIN={domain}",
+        "-v",
+        f"{DEPLOY}/Caddyfile:{file}:ro",
+        "caddy:2",
+        "caddy",
+        "validate",
+        "--config",
+        file,
+        "--adapter",
+        "caddyfile",
+    )
 
 
 @pytest.mark.skipif(not shutil.which("terraform"), reason="there is no Terraform here")

@@ -81,11 +81,17 @@ def confusion(matrix: list[list[int]]) -> alt.LayerChart:
     A click selects a cell: the parameter CELL with the fields `meant` and `read`.
     """
     rows = [
-        {"meant": meant, "read": read, "count": count, "share": count / (sum(row) or 1), "right": meant == read,
-         "opens": "a click shows them" if count else "none"}
+        {
+            "meant": meant,
+            "read": read,
+            "count": count,
+            "share": count / (sum(row) or 1),
+            "right": meant == read,
+            "opens": "a click shows them" if count else "none",
+        }
         for meant, row in enumerate(matrix)
         for read, count in enumerate(row)
-    ]  # fmt: skip
+    ]
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("read:O", axis=_axis(title="what the model read", orient="top", labelFontSize=14)),
         y=alt.Y("meant:O", axis=_axis(title="what was meant", labelFontSize=14)),
@@ -142,10 +148,11 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
     colors = alt.Scale(domain=models, range=[MODELS[i % len(MODELS)] for i in range(len(models))])
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220) if len(models) > 1 else None
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x=_days(), y=_share("share:Q", "share read right", low, 1 + 0.06 * (1 - low)),  # room for the dots above 1
+        x=_days(),
+        y=_share("share:Q", "share read right", low, 1 + 0.06 * (1 - low)),  # room for the dots above 1
         color=alt.Color("model:N", scale=colors, legend=legend),
         tooltip=[_day("Day"), "model", alt.Tooltip("words", title="read right")],
-    )  # fmt: skip
+    )
     sizes = alt.Scale(type="sqrt", range=[30, 300])
     ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, clip=True)
     ranges = ranges.encode(_share("low:Q", "share read right", low, 1 + 0.06 * (1 - low)), y2="high")
@@ -158,9 +165,10 @@ def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
     rows = [_share_of(each.unsure, each.answers) | {"day": each.day.isoformat()} for each in days]
     high = max(0.1, 1.15 * max(row["share"] for row in rows))
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x=_days(), y=_share("share:Q", "share of unsure answers", 0, high),
+        x=_days(),
+        y=_share("share:Q", "share of unsure answers", 0, high),
         tooltip=[_day("Day"), alt.Tooltip("words", title="unsure")],
-    )  # fmt: skip
+    )
     ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, color=WRONG, clip=True)
     ranges = ranges.encode(_share("low:Q", "share of unsure answers", 0, high), y2="high")
     line = base.mark_line(color=WRONG, strokeWidth=2, opacity=0.55)
@@ -177,13 +185,21 @@ def learning(epochs: list[Epoch], planned: int) -> alt.LayerChart:
     ]
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("epoch:O", axis=_axis(title="epoch"), scale=alt.Scale(domain=list(range(1, planned + 1)))),
-        y=alt.Y("loss:Q", scale=alt.Scale(zero=False),
-                axis=_axis(title="loss (less is better)", tickCount=4, grid=True)),
-        color=alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=[MUTED, ACCENT]),
-                        legend=alt.Legend(title=None, orient="bottom", labelLimit=220)),
-        tooltip=["epoch", "kind", alt.Tooltip("loss", format=".4f"),
-                 alt.Tooltip("right", title="of those kept aside, right")],
-    )  # fmt: skip
+        y=alt.Y(
+            "loss:Q", scale=alt.Scale(zero=False), axis=_axis(title="loss (less is better)", tickCount=4, grid=True)
+        ),
+        color=alt.Color(
+            "kind:N",
+            scale=alt.Scale(domain=list(kinds), range=[MUTED, ACCENT]),
+            legend=alt.Legend(title=None, orient="bottom", labelLimit=220),
+        ),
+        tooltip=[
+            "epoch",
+            "kind",
+            alt.Tooltip("loss", format=".4f"),
+            alt.Tooltip("right", title="of those kept aside, right"),
+        ],
+    )
     return _plain(base.mark_line(strokeWidth=2) + base.mark_circle(size=60, opacity=1), height=220)
 
 

@@ -128,12 +128,15 @@ def when(time: datetime) -> str:
 
 def totals(figures: Statistics) -> None:
     numbers = [
-        ("–" if figures.accuracy is None else f"{figures.accuracy:.1%}", f"of {figures.digits:,} digits read right",
-         interval(figures.correct, figures.digits)),
+        (
+            "–" if figures.accuracy is None else f"{figures.accuracy:.1%}",
+            f"of {figures.digits:,} digits read right",
+            interval(figures.correct, figures.digits),
+        ),
         (f"{figures.total:,}", "sketches", f"{figures.not_digits:,} of them not a digit"),
         (f"{figures.unsure:,}", "unsure answers", f"{_of(figures.unsure, figures.total)} of all sketches"),
         (f"{figures.false_alarms:,}", "false alarms", "no digit, yet read as one without doubt"),
-    ]  # fmt: skip
+    ]
     items = (f"<div><b>{value}</b><span>{what}</span><small>{more}</small></div>" for value, what, more in numbers)
     st.html(f'<div class="totals">{"".join(items)}</div>')
 

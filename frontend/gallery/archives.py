@@ -106,9 +106,14 @@ def choose(job: Import) -> None:
     st.html(f'<div class="taken">{TAKEN}</div>')
     for source, label, several in (("files", "A ZIP, or pictures", True), ("folder", "A folder", "directory")):
         st.file_uploader(
-            label, TYPES, accept_multiple_files=several, key=f"{source}-{job.turns}", on_change=job.take,
-            args=(source,), max_upload_size=MAX_MB,
-        )  # fmt: skip
+            label,
+            TYPES,
+            accept_multiple_files=several,
+            key=f"{source}-{job.turns}",
+            on_change=job.take,
+            args=(source,),
+            max_upload_size=MAX_MB,
+        )
 
 
 def preview(job: Import, found: Imported) -> None:
@@ -145,7 +150,13 @@ def export(filters: dict[str, Any]) -> None:
         st.warning(str(e), icon=":material/cloud_off:")
         return pieces.keep_trying()
     st.download_button(
-        f"Export {count(sketches)}", partial(api.export, admin.token(), **filters), "submissions.zip",
-        "application/zip", on_click="ignore", icon=":material/download:", disabled=not sketches, key="export",
+        f"Export {count(sketches)}",
+        partial(api.export, admin.token(), **filters),
+        "submissions.zip",
+        "application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+        disabled=not sketches,
+        key="export",
         help=f"Up to {api.MAX_EXPORT // 10**6} MB.",
-    )  # fmt: skip
+    )

@@ -139,9 +139,17 @@ def _show() -> None:
         return pieces.empty("Nothing to review", "No sketch fits these filters and waits for a review.")
     first = max(queue.place - BEHIND, 0)
     sketches = _sketches(queue.items[first : queue.place + AHEAD], queue.deciding)
-    data = {"epoch": queue.epoch, "place": queue.place, "first": first, "sketches": sketches, "done": queue.done,
-            "known": len(queue.items), "ended": queue.read_to_the_end, "total": queue.total,
-            "trouble": trouble}  # fmt: skip
+    data = {
+        "epoch": queue.epoch,
+        "place": queue.place,
+        "first": first,
+        "sketches": sketches,
+        "done": queue.done,
+        "known": len(queue.items),
+        "ended": queue.read_to_the_end,
+        "total": queue.total,
+        "trouble": trouble,
+    }
     _component()(key=KEY, data=data, on_decisions_change=lambda: None)
 
 

@@ -61,11 +61,23 @@ def _show(token: str, was_busy: bool) -> None:
     if not found.trainers:
         st.warning(NO_TRAINER, icon=":material/engineering:")
     with st.container(horizontal=True, vertical_alignment="center", key="retrain-actions"):
-        st.button("Retrain", on_click=_ask, args=(token,), disabled=busy, type="primary", key="retrain",
-                  icon=":material/model_training:")  # fmt: skip
+        st.button(
+            "Retrain",
+            on_click=_ask,
+            args=(token,),
+            disabled=busy,
+            type="primary",
+            key="retrain",
+            icon=":material/model_training:",
+        )
         if busy:
-            st.button("Cancel", on_click=_cancel, args=(latest.id, token), key="cancel-retraining",
-                      disabled=latest.state == "cancelling")  # fmt: skip
+            st.button(
+                "Cancel",
+                on_click=_cancel,
+                args=(latest.id, token),
+                key="cancel-retraining",
+                disabled=latest.state == "cancelling",
+            )
         st.html(f"<p class='found'>{_trainers(found.trainers)}</p>", width="content")
     if notice := st.session_state.pop(NOTICE, None):
         st.info(notice, icon=":material/info:")
@@ -118,8 +130,9 @@ def _details(each: Retraining) -> None:
         share = len(each.curve) / each.epochs if each.epochs else 0.0
         st.progress(share, f"{each.stage or 'starting'}{_time_left(each)}".capitalize())
     if each.log:
-        with st.expander("How it went" if each.has_ended else "How it goes", expanded=not each.has_ended,
-                         key="retraining-log"):  # fmt: skip
+        with st.expander(
+            "How it went" if each.has_ended else "How it goes", expanded=not each.has_ended, key="retraining-log"
+        ):
             if len(each.curve) > 1:
                 st.altair_chart(charts.learning(each.curve, each.epochs or len(each.curve)), width="stretch")
             st.code(each.log, language=None, height=200)

@@ -93,8 +93,11 @@ class Visitor:
 
     async def stroke(self, stroke: list, step_ms: float = 0) -> None:
         places = [(self.box["x"] + x * self.box["width"], self.box["y"] + y * self.box["height"]) for x, y in stroke]
-        between = [(a + t * (c - a), b + t * (d - b))
-                   for (a, b), (c, d) in itertools.pairwise(places) for t in (0.25, 0.5, 0.75, 1)]  # fmt: skip
+        between = [
+            (a + t * (c - a), b + t * (d - b))
+            for (a, b), (c, d) in itertools.pairwise(places)
+            for t in (0.25, 0.5, 0.75, 1)
+        ]
         await self._pen("down", *places[0])
         for place in between:
             await self._pen("move", *place)

@@ -69,8 +69,14 @@ def row(rng: np.random.Generator) -> np.ndarray:
     picture = np.zeros((SIDE, SIDE), np.uint8)
     for place in range(count):
         at = ((place + 0.5) / count + rng.normal(0, 0.01), 0.5 + rng.normal(0, 0.03))
-        digit = draw(int(rng.choice([0, 2, 3, 4, 5, 6, 8, 9])), SIDE, size=rng.uniform(0.3, 0.5) if count < 4 else 0.27,
-                     pen=rng.uniform(0.07, 0.16), at=at, slant=rng.uniform(-5, 12))  # fmt: skip
+        digit = draw(
+            int(rng.choice([0, 2, 3, 4, 5, 6, 8, 9])),
+            SIDE,
+            size=rng.uniform(0.3, 0.5) if count < 4 else 0.27,
+            pen=rng.uniform(0.07, 0.16),
+            at=at,
+            slant=rng.uniform(-5, 12),
+        )
         picture = np.maximum(picture, digit)
     return picture
 

@@ -79,8 +79,12 @@ def test_all_at_once_is_still_read(model):
     drawn = []
     for digit in range(10):
         for _ in range(30):
-            how = {"pen": dice.uniform(0.05, 0.16), "size": dice.uniform(0.2, 0.75), "slant": dice.uniform(-10, 14),
-                   "at": (dice.uniform(0.4, 0.6), dice.uniform(0.4, 0.6))}  # fmt: skip
+            how = {
+                "pen": dice.uniform(0.05, 0.16),
+                "size": dice.uniform(0.2, 0.75),
+                "slant": dice.uniform(-10, 14),
+                "at": (dice.uniform(0.4, 0.6), dice.uniform(0.4, 0.6)),
+            }
             sketch = draw(digit, **how)
             drawn.append((digit, 255 - sketch if dice.random() < 0.5 else sketch))
     assert share_right(model, drawn) >= ENOUGH

@@ -16,9 +16,18 @@ from training.data import NO_DIGIT, NOTHING, Digits, as_input
 from training.loop import fit, predict
 
 CONFIG = Config(
-    epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, averaging=0.9, bfloat16=False, patience=10, seed=0,
-    muon_rate=0, drawn_per_epoch=40, augmentation=Augmentation(rotation=5, bend=0.5),
-)  # fmt: skip
+    epochs=6,
+    batch_size=20,
+    learning_rate=1e-2,
+    weight_decay=0.01,
+    averaging=0.9,
+    bfloat16=False,
+    patience=10,
+    seed=0,
+    muon_rate=0,
+    drawn_per_epoch=40,
+    augmentation=Augmentation(rotation=5, bend=0.5),
+)
 MUON = replace(CONFIG, muon_rate=0.02)
 TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
 

@@ -44,8 +44,12 @@ def test_every_axis_of_figures_has_a_title():
     matrix = [[1] * 10 for _ in range(10)]
     bins = [ConfidenceBin(low=0.9, high=1, submissions=20, mean_confidence=0.97, accuracy=0.95)]
     answers = [DayAnswers(day=date(2026, 11, 1), answers=50, unsure=5)]
-    drawn = [charts.confusion(matrix), charts.calibration(bins), charts.accuracy_by_day(days(0.9)),
-             charts.unsure_by_day(answers)]  # fmt: skip
+    drawn = [
+        charts.confusion(matrix),
+        charts.calibration(bins),
+        charts.accuracy_by_day(days(0.9)),
+        charts.unsure_by_day(answers),
+    ]
     for chart in drawn:
         layer = chart.to_dict()["layer"][0]["encoding"]
         assert layer["x"]["axis"]["title"]

@@ -67,9 +67,12 @@ def test_model_that_was_never_compared_says_so():
 
 def test_every_other_figure_is_there():
     assert dict(cards.figures(model())) == {
-        "MNIST’s test set": "99.52% right", "Other people": "90.00% right", "Unsure below": "77%",
-        "Size of the network": "305,242 weights", "Kind of network": "compact",
-    }  # fmt: skip
+        "MNIST’s test set": "99.52% right",
+        "Other people": "90.00% right",
+        "Unsure below": "77%",
+        "Size of the network": "305,242 weights",
+        "Kind of network": "compact",
+    }
 
 
 @pytest.mark.parametrize(
@@ -105,19 +108,35 @@ def test_history_says_what_was_overruled_and_why():
 
 
 RACE = Race(
-    challenger="compact-1a2b3c4d", champion="<b>other</b>", started_at=datetime(2026, 11, 21, tzinfo=UTC),
-    ended_at=None, outcome=None, read=1240, won=14, lost=6, to_review=3, evidence=2.94, evidence_against=0.04,
-)  # fmt: skip
+    challenger="compact-1a2b3c4d",
+    champion="<b>other</b>",
+    started_at=datetime(2026, 11, 21, tzinfo=UTC),
+    ended_at=None,
+    outcome=None,
+    read=1240,
+    won=14,
+    lost=6,
+    to_review=3,
+    evidence=2.94,
+    evidence_against=0.04,
+)
 UNDECIDED = Verdict(passed=False, outcome="undecided", reasons=["Too few to tell."], figures={})
 
 
 def test_race_is_reported_in_words():
     html = everything(model(verdict=UNDECIDED, race=RACE))
     for words in (
-        ">challenger<", "undecided: it races", "It races with &lt;b&gt;other", "<b>2.9 of 20</b>", "&lt; 0.1 of 20",
-        "it alone reads right</dt><dd>14<", "other alone reads right</dt><dd>6<", "“One by one”</dt><dd>3<",
-        "read since</dt><dd>1,240<", "could not tell the two apart",
-    ):  # fmt: skip
+        ">challenger<",
+        "undecided: it races",
+        "It races with &lt;b&gt;other",
+        "<b>2.9 of 20</b>",
+        "&lt; 0.1 of 20",
+        "it alone reads right</dt><dd>14<",
+        "other alone reads right</dt><dd>6<",
+        "“One by one”</dt><dd>3<",
+        "read since</dt><dd>1,240<",
+        "could not tell the two apart",
+    ):
         assert words in html, words
 
 

@@ -291,8 +291,10 @@ def test_queue_shows_what_is_pending(four, gallery):
     [component] = gallery.get("bidi_component")
     shown = json.loads(component.proto.json or component.proto.mixed.json)
     assert [(sketch["meant"], sketch["read"]) for sketch in shown["sketches"]] == [
-        ("not a digit", "4"), ("1", "7"), ("7", "7"),
-    ]  # fmt: skip
+        ("not a digit", "4"),
+        ("1", "7"),
+        ("7", "7"),
+    ]
     assert (shown["total"], shown["ended"]) == (3, True)
 
 

@@ -81,8 +81,11 @@ def test_promotion_is_said_kept_and_rolled_back(shipped_model, models, postgres)
     assert "&lt;b&gt;people’s&lt;/b&gt;" in " ".join(each.proto.body for each in models.get("html"))
     [row] = postgres.rows("SELECT model, previous, overruled, reason FROM promotions")
     assert row == {
-        "model": version, "previous": shipped_model, "overruled": False, "reason": "Better on <b>people’s</b> sketches",
-    }  # fmt: skip
+        "model": version,
+        "previous": shipped_model,
+        "overruled": False,
+        "reason": "Better on <b>people’s</b> sketches",
+    }
     press(models, f"serve-{shipped_model}")  # it served before: the gate is not asked
     assert serving() == [shipped_model]
     assert [row["overruled"] for row in postgres.rows("SELECT overruled FROM promotions")] == [False, False]
