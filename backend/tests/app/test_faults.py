@@ -22,6 +22,7 @@ from tests.drawings import encode, seven
 from tests.faults import Crowd, enlarge, frozen, kill, small_disk
 from tests.models import candidate, store_model
 from tests.service import Service
+from tests.waiting import all_at_once, eventually, timed
 
 pytestmark = pytest.mark.long
 
@@ -47,25 +48,6 @@ def service(victim: Postgres) -> Iterator[Service]:
     with Service(victim.environment) as service:
         assert eventually(lambda: service.client.get("/health/ready").status_code == 200)
         yield service
-
-
-def eventually(true: Callable[[], bool], seconds: float = RECOVERED_WITHIN_S) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def timed(call: Callable[[], Response]) -> tuple[Response, float]:
-    start = time.monotonic()
-    return call(), time.monotonic() - start
-
-
-def all_at_once(calls: list[Callable[[], Response]]) -> list[tuple[Response, float]]:
-    with ThreadPoolExecutor(len(calls)) as people:
-        return list(people.map(timed, calls))
 
 
 def reads(client: Client) -> list[Callable[[], Response]]:
