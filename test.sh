@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The tests, on ports and data of their own: what runs here meanwhile is left alone.
+# The tests, on their own ports and data: a stack that is running is left alone.
 #
 #   ./test.sh                   all parts but compose, without the tests marked `slow`: minutes, on two cores
-#   ./test.sh quick             a choice of everything without browser and training, for all day: under a minute
+#   ./test.sh quick             a selection without browser and training, for use all day: under a minute
 #   ./test.sh db frontend       some parts; there are: style db backend frontend, and compose, which builds the images with Docker
 #   ./test.sh --slow [PART...]  with the tests marked `slow`; .ci/run runs every part this way, so every test there is
 #
@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
 DOCKER=(tests/test_{deploy,compose,images,scale,trainer}.py) # of db's tests: the part compose
-PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has a database of its own
+PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has its own database
 
 main() {
     CHOICE='not slow'
@@ -28,7 +28,7 @@ main() {
     export UV SERVE_BIN
     export OMP_NUM_THREADS=1          # the workers have the cores; threads of torch would fight for them
     export PYTHONDONTWRITEBYTECODE='' # else each script that a test starts compiles all of torch's modules anew: 10 s
-    unset VIRTUAL_ENV                 # of the caller: uv would wonder why it is not used
+    unset VIRTUAL_ENV                 # of the caller: else uv warns that it is not used
     install backend .venv-serve requirements.txt
 
     for part in "$@"; do
@@ -43,7 +43,7 @@ find_python() {
     for PYTHON in python3 python3.14 python3.13 python3.12 python3.11 python; do
         "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
     done
-    echo "Python 3.11 or later is needed, and not to be found." >&2
+    echo "Python 3.11 or later is needed, but was not found." >&2
     exit 1
 }
 
@@ -84,7 +84,7 @@ quick() {
     pytest frontend frontend tests/models/test_cards.py tests/common/test_{charts,shares}.py
 }
 
-pytest() { # NAME PROJECT ARGUMENTS...: in an environment of that project's own
+pytest() { # NAME PROJECT ARGUMENTS...: in that project's environment
     local name=$1 project=$2
     shift 2
     # a file's tests stay together, since they share what they set up; a test that hangs says where, and is ended
@@ -114,7 +114,7 @@ total, failed, errors, skipped = (
 failed += errors
 if (broken := results / "failed").exists():
     parts = broken.read_text().split()
-    print("\nNot all is well in:", *parts)
+    print("\nFailed parts:", *parts)
     cut_short = sum(not (results / f"{part}.xml").exists() for part in parts)  # it has no figures: one failure
     failed += cut_short
     total += cut_short

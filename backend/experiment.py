@@ -32,7 +32,7 @@ from training.data import Digits, load_mnist, mnist_directory, split
 from training.loop import Epoch, accuracy, fit
 from training.strokes import make_digits
 
-# MLflow reports its use to its makers unless it is told not to before it is loaded
+# MLflow reports its use to its makers unless this is switched off before it is loaded
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 try:
     import mlflow

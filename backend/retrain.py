@@ -4,7 +4,7 @@
     uv run python retrain.py --promote         # and it serves within seconds, if the gate passed it
     uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed; rejected ones never
 
-A fifth of the visitors and their sketches is held out for ever (app/held_out.py): the gate compares candidate and
+A fifth of the visitors and their sketches is held out forever (app/held_out.py): the gate compares candidate and
 champion on it, on the pictures of MNIST that both held out, and on drawn digits. What cannot be told apart becomes the
 challenger, if there is none. Starts from the champion's weights. Ctrl-C leaves nothing half done in the database; the
 same command goes on after the last finished epoch.
@@ -114,8 +114,8 @@ def main() -> None:
         lambda epoch: progress.tell(epoch=asdict(epoch)),
     )
     progress.tell(stage="judging")
-    told = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
-    onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **told)
+    description = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
+    onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **description)
     export.check_parity(model, onnx, mnist_held_out.images)
 
     candidate = Recognizer.load(onnx)
@@ -144,7 +144,7 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument(
         "--judged-on", type=cli.whole(1), default=5000, help="drawn digits that candidate and champion read"
     )
-    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
     if config.lessons or config.start:

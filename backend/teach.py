@@ -55,7 +55,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="+",
         default=sorted(TEACHERS.glob("*/")),
         metavar="FOLDER",
-        help=f"that train.py wrote; all those in {TEACHERS} unless told otherwise",
+        help=f"that train.py wrote; default: all those in {TEACHERS}",
     )
     parser.add_argument("--output", type=Path, default=Path("models/lessons.pt"), help="the lessons' file")
     parser.add_argument("--copies", type=cli.whole(1), default=7, help="changed copies of each picture, beside itself")
@@ -68,7 +68,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--augmentation", choices=list(AUGMENTATIONS), default="ours", help="how copies are changed")
     parser.add_argument("--held-out", type=cli.whole(1), default=Config.held_out, help="of the 60,000, for validation")
-    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the copies' changes")
     parser.add_argument("--no-cuda", action="store_true", help="label on the CPU even where there is a GPU")
     args = parser.parse_args()

@@ -154,7 +154,7 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, Config())
     parser.add_argument("--fast", action="store_true", help="a minute and a half, for trying things out")
-    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/default"), help="folder for what is trained")
     parser.add_argument("--plots", type=Path, default=Path("plots/default"), help="folder for plots and test report")
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")

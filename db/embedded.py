@@ -14,9 +14,9 @@
     uv run --script db/embedded.py migrate    # only the tables; also of somebody else's Postgres, at DB_HOST
     uv run --script db/embedded.py run psql   # any program, which finds that database, psql and pg_dump
 
-All that it keeps lies in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
-DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. Twice is as good as once. Nothing
-here ever deletes data.
+Everything it keeps is in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
+DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. Every command may be
+repeated. Nothing here ever deletes data.
 """
 
 import argparse
@@ -239,7 +239,7 @@ class Postgres:
     # one is in; and the programs are copied to where everybody can read them.
 
     def _how(self, cluster: Path) -> dict:
-        """Arguments for subprocess: where, as whom, with what environment."""
+        """Arguments for subprocess: folder, user and environment."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         how = {"cwd": cluster, "env": {**environment, "LC_ALL": "C"}}
         if not AS_ROOT:
@@ -305,7 +305,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     for what in ("start", "stop", "status", "migrate", "run"):
         command = commands.add_parser(what)
-        command.add_argument("--data", type=Path, default=HERE / "data", metavar="DIR", help="where the data lie")
+        command.add_argument("--data", type=Path, default=HERE / "data", metavar="DIR", help="where the data is kept")
     command.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     postgres = Postgres(arguments.data.resolve())

@@ -1,4 +1,4 @@
-"""What the tests share: a real Postgres, the application on it, and MNIST where it is at hand."""
+"""What the tests share: a real Postgres, the application on it, and MNIST if it is there."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The backend as a process of its own, as it runs in production."""
+"""The backend as a separate process, as it runs in production."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""One attempt at a retraining: retrain.py as a process of its own, from the last checkpoint that the database holds."""
+"""One attempt at a retraining: retrain.py as a separate process, from the last checkpoint that the database holds."""
 
 import asyncio
 import json
@@ -99,15 +99,15 @@ class Attempt:
             await heed(line.decode(errors="replace").rstrip())
 
     async def _heed(self, line: str) -> None:
-        """What it tells in JSON; some library's word to standard output is for the log."""
+        """Reads its messages, in JSON; anything else on standard output is for the log."""
         try:
-            told = json.loads(line)
+            message = json.loads(line)
         except ValueError:
             return await self._note(line)
-        if epoch := told.pop("epoch", None):
+        if epoch := message.pop("epoch", None):
             await self._keep(epoch)
-        if told:
-            await self._write(**told)
+        if message:
+            await self._write(**message)
 
     async def _note(self, line: str) -> None:
         print(line, file=sys.stderr)

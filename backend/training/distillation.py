@@ -49,7 +49,7 @@ class Lessons(NamedTuple):
 
 
 def load_lessons(path: Path, pictures: int) -> Lessons:
-    """Those that teach.py wrote on so many pictures. Raises Unusable for others, OSError where there is no file."""
+    """Those that teach.py wrote on this many pictures. Raises Unusable for others, OSError where there is no file."""
     try:
         lessons = Lessons(**torch.load(path, map_location="cpu", weights_only=True))
     except DAMAGED as e:
@@ -90,7 +90,7 @@ def make_lessons(
     views: int = 1,
     bfloat16: bool = False,
 ) -> Lessons:
-    """Labels (n, 28, 28) uint8 pictures as they are, seen in so many `views`, and `copies` changed copies of each.
+    """Labels (n, 28, 28) uint8 pictures as they are, seen in this many `views`, and `copies` changed copies of each.
 
     Views help where the picture is sharp: over seven, one network lost a fifth less on MNIST's validation split; on
     changed copies, which are views themselves, hardly at all. Every copy is changed, whatever `augmentation.plain`:

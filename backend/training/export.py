@@ -52,10 +52,10 @@ def to_onnx(model: nn.Module, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibration, **told: Any) -> Path:
+def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibration, **fields: Any) -> Path:
     """model.pt, model.onnx and card.json into `folder`; returns the ONNX file's path.
 
-    `told`: the fields of the card that are not found here.
+    `fields`: the rest of the card's fields.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "model.pt")
@@ -70,7 +70,7 @@ def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibr
         milliseconds=round(time_of(onnx), 3),
         temperature=calibration.temperature,
         unsure_below=calibration.unsure_below,
-        **told,
+        **fields,
     )
     card.write(folder / "card.json")
     return folder / "model.onnx"

@@ -86,7 +86,7 @@ def write_digit(digit: int, pen: str, rng: np.random.Generator) -> Ink:
 
 
 def noise(shape: tuple[int, int], rng: np.random.Generator, across: float, down: float | None = None) -> np.ndarray:
-    """(h, w) float32 of standard deviation 1, of lumps so many pixels large."""
+    """(h, w) float32 of standard deviation 1, of lumps this many pixels large."""
     height, width = shape
     small = max(2, int(height / (down or across))), max(2, int(width / across))
     lumps = rng.standard_normal(small, np.float32)

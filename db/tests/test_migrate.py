@@ -239,7 +239,7 @@ def test_secrets_come_from_files_too(database: Database, name: str, tmp_path: Pa
 
 
 def test_the_script_alone_takes_files_too(database: Database, name: str, tmp_path: Path):
-    """As in a container, where nothing but psql is at hand."""
+    """As in a container, where there is only psql."""
     if not shutil.which("psql"):
         pytest.skip("psql is not installed")
     (tmp_path / "owner").write_text(database.password + "\n")

@@ -15,7 +15,7 @@ from tests.drawings import seven
 from tests.service import Service
 from tests.waiting import all_at_once, eventually, timed
 
-WITHIN_S = 3  # for an answer, be it a refusal
+WITHIN_S = 3  # for an answer, even if it is a refusal
 
 
 def pictures() -> bytes:

@@ -26,7 +26,7 @@ from tests.waiting import all_at_once, eventually, timed
 
 pytestmark = pytest.mark.long
 
-# with room for a busy machine; without time limits of ours, all of these would wait for ever
+# with room for a busy machine; without time limits of ours, all of these would wait forever
 ANSWER_WITHIN_S = 6  # while nothing of the database moves; it is 2.5 s at most where nothing else runs
 STATEMENT_WITHIN_S = 10  # what had begun before: its time limit is 6 s
 RECOVERED_WITHIN_S = 30

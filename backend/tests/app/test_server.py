@@ -1,4 +1,4 @@
-"""The server as a process of its own: what a client may take of it, its workers, and how it stops."""
+"""The server as a separate process: what a client may take of it, its workers, and how it stops."""
 
 import os
 import re

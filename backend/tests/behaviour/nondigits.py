@@ -1,4 +1,4 @@
-"""Pictures of what is no digit, made apart from those that the model learns from: scribbles, crosses, rows, scenes."""
+"""Pictures that are not digits, made independently of those in training: scribbles, crosses, rows, scenes."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The model that ships is sure of clear digits, and unsure of what is no digit."""
+"""The model that ships is sure of clear digits, and unsure of what is not a digit."""
 
 import numpy as np
 

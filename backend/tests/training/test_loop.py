@@ -57,7 +57,7 @@ def uninterrupted(tmp_path_factory):
 
 
 def interrupt(monkeypatch, path, batches: int, config=CONFIG, train=TRAIN) -> None:
-    """A run that Ctrl-C ends after so many batches."""
+    """A run that Ctrl-C ends after this many batches."""
     done, real = 0, loop.augment
 
     def counting(*args):
