@@ -62,16 +62,16 @@ run() { # PART
     esac
 }
 
-# some of db's tests start the backend's tests' programs
+# some of db's tests use what the backend's tests are made of
 database() { # NAME ARGUMENTS...
     install backend .venv requirements-dev.txt
     pytest "$1" db "${@:2}"
 }
 
-# At once, since db's tests mostly wait. What they say comes when both have ended.
+# Side by side, because db's tests mostly wait. Their output is printed when both have finished.
 db_beside_backend() {
     install backend .venv requirements-dev.txt
-    PROCESSES=1 run db >"$RESULTS/db.log" 2>&1 &
+    PROCESSES=$(((PROCESSES + 1) / 2)) run db >"$RESULTS/db.log" 2>&1 &
     run backend
     wait
     echo && echo "=== db" && cat "$RESULTS/db.log"
