@@ -195,7 +195,7 @@ up_local() { # REBUILD
     export FORWARDED_ALLOW_IPS=none # uvicorn itself: X-Forwarded-For takes PROXY_SECRET, also from this machine
     no_proxy=$REACH,${no_proxy:-} # the page calls the API without detour, whatever proxy the world is reached by
     set +a
-    [ -z "$1" ] || rm -rf {backend,frontend}/.venv-serve
+    [ -z "$1" ] || rm -rf {backend,frontend}/.venv-serve # not db's: Postgres may be running from it
     for part in db backend frontend; do install_packages "$part"; done
     # shellcheck disable=SC2046 # words, not lines
     helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" \
