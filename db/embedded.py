@@ -15,9 +15,9 @@
     uv run --script db/embedded.py run psql   # any program, which finds that database, psql and pg_dump
 
 Everything it keeps is in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
-DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. POSTGRES_BIN
-names a folder with the programs of another Postgres, to run those instead of the wheel's. Every command may be
-repeated. Nothing here ever deletes data.
+DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. POSTGRES_BIN names a folder with the
+programs of another Postgres, to run those instead of the wheel's. Every command may be repeated. Nothing here ever
+deletes data.
 """
 
 import argparse
