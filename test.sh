@@ -71,9 +71,13 @@ database() { # NAME ARGUMENTS...
 # Side by side, because db's tests mostly wait. Their output is printed when both have finished.
 db_beside_backend() {
     install backend .venv requirements-dev.txt
-    PROCESSES=$(((PROCESSES + 1) / 2)) run db >"$RESULTS/db.log" 2>&1 &
+    set -m # a process group, so that Ctrl-C can end all of it
+    PROCESSES=$(((PROCESSES + 1) / 2)) run db >"$RESULTS/db.log" 2>&1 </dev/null &
+    set +m
+    trap 'kill -- -$! && exit 130' INT TERM
     run backend
     wait
+    trap - INT TERM
     echo && echo "=== db" && cat "$RESULTS/db.log"
 }
 
