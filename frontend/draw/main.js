@@ -125,6 +125,7 @@ class Page {
 
   fail(error) {
     if (error.tooMany && this.reply.reading) return this.reply.pause(error.message);
+    if (error instanceof Refused && !this.reader.settled) return; // as for a first dot; newer ink is read next
     this.yesTo = null;
     this.why.close();
     this.sheet.disable({ why: true });

@@ -171,6 +171,18 @@ def test_enter_before_the_answer_waits_for_it(visit, postgres):
     expect_rows(postgres, [7])
 
 
+def test_enter_is_not_forgotten_because_the_first_dot_was_refused(visit, postgres):
+    page = visit()
+    held = []
+    page.route("**/page/read", lambda route: held.append(route), times=1)
+    draw(page, SEVEN)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(200)
+    held[0].fulfill(status=422, json={"error": "BlankImage", "detail": "There is no ink on the image."})
+    expect_answer(page, "Right, a 7!")
+    expect_rows(postgres, [7])
+
+
 @pytest.mark.slow
 def test_enter_after_a_click_does_not_press_that_key_again(visit, postgres):
     page = visit()
