@@ -83,8 +83,8 @@ def test_model_that_was_replaced_would_undo_what_its_successor_changed():
 
 
 def test_comparison_with_a_model_that_serves_no_longer_says_so():
-    judged_before = model(verdict=judged(FIGURES, champion="<i>older</i>"))
-    assert "Compared with <b>&lt;i&gt;older&lt;/i&gt;</b>, which served then:" in cards.candidate(judged_before, SERVING)
+    said = cards.candidate(model(verdict=judged(FIGURES, champion="<i>older</i>")), SERVING)
+    assert "Compared with <b>&lt;i&gt;older&lt;/i&gt;</b>, which served then:" in said
     judged_now = model(verdict=judged(FIGURES, champion=SERVING.version))
     assert "Compared with" not in cards.candidate(judged_now, SERVING)
 

@@ -142,7 +142,7 @@ def test_download_goes_by_the_proxies_that_are_set_now(uci, tmp_path, monkeypatc
     monkeypatch.delenv("no_proxy")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with pytest.raises(Unusable, match="cannot be downloaded from UCI: .*refused"):
+    with pytest.raises(Unusable, match=r"cannot be downloaded from UCI: .*refused"):
         find_strokes(tmp_path / "later")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert find_strokes(tmp_path / "later")

@@ -7,8 +7,8 @@ import pytest
 
 from app import store
 from tests.calls import submit
-from tests.drawings import draw, encode
 from tests.conftest import TOKEN
+from tests.drawings import draw, encode
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
