@@ -97,7 +97,7 @@ def facts(submission: Submission) -> list[tuple[str, str]]:
 
 def _read(submission: Submission, role: str | None) -> str:
     if submission.contested:
-        return '<span title="Two models that race differ on it; what each reads is not told">two differ</span>'
+        return '<span title="Two models that race differ on it; what each reads is not told">models differ</span>'
     return f"read <b>{submission.prediction}</b>{_confidence(submission) if role else ''}"
 
 

@@ -305,7 +305,7 @@ def test_what_was_read_in_a_sketch_that_decides_a_race_is_not_told(shipped_model
     other, decides = (next(tile for tile in shown if f"meant <b>{label}</b>" in tile) for label in (3, 1))
     assert "read <b>3</b>" in other
     assert "read as 3" in other
-    assert "two differ" in decides
+    assert "models differ" in decides
     assert "not told" in re.search('data-facts="(.*?)"', decides)[1]
     for telling in ("read <b>", "read as", "sure", 'class="pending wrong"'):
         assert telling not in decides
