@@ -94,8 +94,12 @@ def test_wrong_argument_is_named(run, command, reason):
     assert reason in said.splitlines()[-1]
 
 
-SETTINGS = [("nonsense: 1", "nonsense is no setting"), ("epochs: many", "invalid int value: 'many'"),
-            ("epochs: -1", "epochs must be more than 0"), ("slant: -1", "slant must be 0 or more")]  # fmt: skip
+SETTINGS = [
+    ("nonsense: 1", "nonsense is no setting"),
+    ("epochs: many", "invalid int value: 'many'"),
+    ("epochs: -1", "epochs must be more than 0"),
+    ("slant: -1", "slant must be 0 or more"),
+]
 
 
 @pytest.mark.parametrize(("line", "reason"), SETTINGS)

@@ -2,8 +2,8 @@
 
 It passes if it is better on the sketches held out, and no worse elsewhere. `judge` is a pure function of which
 predictions were right; it knows neither models nor the database. All three comparisons are paired: both models read the
-same pictures, and only those count that exactly one of them reads right. The burden of proof is on the candidate: with a
-probability of at most 5%, one that is no better is taken for better (app/evidence.py), or one that loses MAX_LOSS for
+same pictures, and only those count that exactly one of them reads right. The burden of proof is on the candidate: with
+a probability of at most 5%, one that is no better is taken for better (app/evidence.py), or one that loses MAX_LOSS for
 no worse.
 
 "No worse" means that a true loss of MAX_LOSS is ruled out. A limit on the observed loss, such as 0.1 points, would mean
@@ -38,7 +38,7 @@ def judge(held_out: Pair, mnist: Pair, drawn: Pair, champion: str | None = None)
     If it is no worse elsewhere, but the sketches are too few to tell, the outcome is `undecided`, and it may race. The
     verdict holds against `champion`, a version. Raises ValueError if the two did not read the same pictures.
     """
-    result, told = _better(held_out)
+    result, reason = _better(held_out)
     others = [_no_worse("MNIST", mnist), _no_worse("drawn digits", drawn)]
     won, lost = _differences(held_out)
     figures = {"held_out": _figures(held_out), "mnist": _figures(mnist), "drawn": _figures(drawn)}
@@ -47,8 +47,13 @@ def judge(held_out: Pair, mnist: Pair, drawn: Pair, champion: str | None = None)
         verdict = "refused"
     else:
         verdict = {"better": "passed", "undecided": "undecided"}[result]
-    return Verdict(passed=verdict == "passed", champion=champion, outcome=verdict,
-                   reasons=[told, *(reason for _, reason in others)], figures=figures)  # fmt: skip
+    return Verdict(
+        passed=verdict == "passed",
+        champion=champion,
+        outcome=verdict,
+        reasons=[reason, *(other for _, other in others)],
+        figures=figures,
+    )
 
 
 def no_worse(won: int, lost: int, pictures: int, allowed: float = MAX_LOSS) -> float:
@@ -79,9 +84,12 @@ def _better(pair: Pair) -> tuple[str, str]:
     )
     evidence = f"evidence of {wealth(won, lost):.2g}; {ENOUGH} is enough"
     figures = f"{won} that only it reads, {lost} that only the champion reads; {evidence}"
-    told = {"better": "better, beyond chance", "worse": "worse, beyond chance",
-            "undecided": "too few to tell whether it is better"}  # fmt: skip
-    return result, f"{compared}: {told[result]} ({figures})."
+    words = {
+        "better": "better, beyond chance",
+        "worse": "worse, beyond chance",
+        "undecided": "too few to tell whether it is better",
+    }
+    return result, f"{compared}: {words[result]} ({figures})."
 
 
 def _no_worse(name: str, pair: Pair) -> tuple[bool, str]:
@@ -92,8 +100,8 @@ def _no_worse(name: str, pair: Pair) -> tuple[bool, str]:
     compared = f"{name}: {_percent(pair.candidate)}, the champion {_percent(pair.champion)}"
     change = f"{abs(100 * loss):.2f} points {'lost' if loss > 0 else 'gained'}" if loss else "the same"
     passed = no_worse(won, lost, len(pair.candidate)) >= SIGNIFICANT
-    told = f"a true loss of {100 * MAX_LOSS:.1f} points or more is {'ruled out' if passed else 'not ruled out'}"
-    return passed, f"{compared} ({change}; {told} by {len(pair.candidate)} pictures)."
+    ruling = f"a true loss of {100 * MAX_LOSS:.1f} points or more is {'ruled out' if passed else 'not ruled out'}"
+    return passed, f"{compared} ({change}; {ruling} by {len(pair.candidate)} pictures)."
 
 
 def _differences(pair: Pair) -> tuple[int, int]:

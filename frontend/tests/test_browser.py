@@ -84,8 +84,13 @@ def test_sketches_are_approved_relabelled_and_deleted(visit, six, postgres):
     press(page, "approve")
     expect(page.get_by_text("2 sketches approved.")).to_be_visible()
     assert stored(postgres, six) == [
-        (None, "pending"), (4, "pending"), (3, "pending"), (1, "pending"), (7, "approved"), (7, "approved"),
-    ]  # fmt: skip
+        (None, "pending"),
+        (4, "pending"),
+        (3, "pending"),
+        (1, "pending"),
+        (7, "approved"),
+        (7, "approved"),
+    ]
     sketches(page).nth(3).click()
     page.keyboard.press("7")  # at once: the click has hardly reached the server
     expect(page.get_by_text("1 sketch labelled 7 and approved.")).to_be_visible()

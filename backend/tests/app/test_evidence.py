@@ -83,9 +83,11 @@ def test_true_gain_of_half_a_point_is_found_where_the_gate_alone_gave_up(alone, 
     for held_out in (200, 1000, 4000):
         won, lost, _ = dice.multinomial(held_out, [alone, others, 1 - alone - others], RACES).T
         gate[held_out] = float(np.mean([p_value(int(w), int(b)) < 0.05 for w, b in zip(won, lost, strict=True)]))
-    print(f"{alone:.2%} against {others:.2%}: {len(sketches) / RACES:.1%} of the races are won, half of them within "
-          f"{np.median(sketches):.0f} sketches, nine in ten within {np.quantile(sketches, 0.9):.0f}; by one p-value on "
-          f"so many held-out sketches: {gate}")  # fmt: skip
+    print(
+        f"{alone:.2%} against {others:.2%}: {len(sketches) / RACES:.1%} of the races are won, half of them within "
+        f"{np.median(sketches):.0f} sketches, nine in ten within {np.quantile(sketches, 0.9):.0f}; by one p-value on "
+        f"so many held-out sketches: {gate}"
+    )
     assert len(sketches) / RACES > 0.95
     assert np.median(sketches) < most
     assert gate[200] < 0.1

@@ -20,7 +20,7 @@ from training.writers import PENDIGITS, UJI, checksum, find_strokes, read_stroke
 
 
 def as_pendigits(count: int) -> str:
-    """Ten digits by each of so many writers, y growing upwards."""
+    """Ten digits by each of this many writers, y growing upwards."""
     lines = []
     for number in range(10 * count):
         digit, writer = number % 10, number // 10 + 1

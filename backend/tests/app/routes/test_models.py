@@ -105,8 +105,14 @@ def test_model_that_serves_is_listed_before_the_database_knows_it(client, databa
 
 
 def shipped(model):
-    return candidate(1, version=model.version, onnx=(BACKEND / SHIPPED).read_bytes(), card=model.card, verdict=None,
-                     sha256=bytes.fromhex(model.card.sha256))  # fmt: skip
+    return candidate(
+        1,
+        version=model.version,
+        onnx=(BACKEND / SHIPPED).read_bytes(),
+        card=model.card,
+        verdict=None,
+        sha256=bytes.fromhex(model.card.sha256),
+    )
 
 
 # --- promotion --------------------------------------------------------------------------------------
