@@ -427,5 +427,6 @@ def test_draw_page_tells_what_the_model_has_learned_from_people(visit, shipped_m
     postgres.rows("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [version, shipped_model])
     time.sleep(5)  # until every backend serves it
     expect(visit().locator(".learned")).to_have_text(
-        "This model has learned from 1,240 sketches that people drew here; it reads 1.3 points more of them right."
+        "This model has learned from 1,240 sketches that people drew here; "
+        "of others, it reads 1.3 points more right than the model before."
     )
