@@ -17,7 +17,9 @@ def token() -> str | None:
 
 def popover(label: str, inside: Callable[[], None] | None = None) -> None:
     """A popover named `label` to sign in and out; when signed in, it shows `inside`, too."""
-    with st.popover(label, icon=":material/lock_open:" if token() else ":material/lock:", key="door"):
+    # two keys, so that signing in closes it
+    icon, key = ("lock_open", "door-open") if token() else ("lock", "door")
+    with st.popover(label, icon=f":material/{icon}:", key=key):
         if token():
             if inside:
                 inside()

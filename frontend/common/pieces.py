@@ -23,7 +23,7 @@ NOTHING = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
 MARKS = {
-    status: f'<span class="mark" role="img" aria-label="{status}">{sign}</span>'
+    status: f'<span class="mark" role="img" aria-label="{status}" title="{status}">{sign}</span>'
     for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
 }
 LIMITS = "below 0.1 nothing changed, above 0.25 much did"

@@ -265,8 +265,9 @@ def measured(model: Model) -> str:
 
 
 def figures(model: Model) -> Iterator[tuple[str, str]]:
-    for name, values in _items(model.card.get("metrics")):
-        known = dict(_items(values))
+    metrics = dict(_items(model.card.get("metrics")))
+    for name in [*(name for name in MEASURED if name in metrics), *(name for name in metrics if name not in MEASURED)]:
+        known = dict(_items(metrics[name]))
         if (share := _number(known.get("mean", known.get("accuracy")))) is not None:
             yield MEASURED.get(name, name.replace("_", " ").capitalize()), f"{share:.2%} right"
     if (unsure_below := _number(model.card.get("unsure_below"))) is not None:

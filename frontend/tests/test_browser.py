@@ -58,7 +58,7 @@ def sign_in_to_review(page: Page) -> None:
 def do(page: Page, activity: str) -> None:
     """As somebody who is signed in."""
     expect(page.locator(".st-key-activity")).to_be_visible()
-    page.keyboard.press("Escape")  # closes the popover
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()  # signing in closes the popover
     page.locator(".st-key-activity").get_by_text(activity, exact=True).click()
 
 

@@ -99,6 +99,13 @@ def test_every_other_figure_is_there():
     }
 
 
+def test_figures_that_are_explained_come_first():
+    right = {"accuracy": 0.9}
+    card = {"metrics": {"other": right, "uji": right, "mnist_test": right}}
+    names = [name for name, _ in cards.figures(model(card))]
+    assert names == ["MNIST’s test set", "Digits of 4 people, written with a pen (UJI)", "Other"]
+
+
 @pytest.mark.parametrize(
     "card",
     [
