@@ -68,7 +68,7 @@ def start(postgres, mnist_like: Path, folder: Path, *options: str) -> subprocess
     environment = (
         os.environ
         | postgres.environment
-        | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1", "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}
+        | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1", "MODEL_PATH": SHIPPED, "PYTHONUNBUFFERED": "1"}
     )
     command = [sys.executable, "retrain.py", *SMALL, "--model-path", str(folder / "candidate"), *options]
     return subprocess.Popen(

@@ -17,7 +17,7 @@ import pytest
 
 import trainer as script
 from app.config import BACKEND
-from tests.conftest import TOKEN
+from tests.conftest import SHIPPED, TOKEN
 from tests.test_retrain import SMALL, mnist_like, sketch, submit  # noqa: F401 (a fixture)
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -30,7 +30,9 @@ class Trainer:
     """A process of trainer.py with a small MNIST."""
 
     def __init__(self, settings: dict[str, str], *options: str) -> None:
-        environment = os.environ | settings | {"OMP_NUM_THREADS": "1", "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}
+        # all of them said, since what is empty would come from somebody's .env
+        own = {"OMP_NUM_THREADS": "1", "MODEL_PATH": SHIPPED, "PYTHONUNBUFFERED": "1", "RETRAIN_AFTER": "0"}
+        environment = os.environ | own | settings
         self.process = subprocess.Popen(
             [sys.executable, "trainer.py", *SMALL, *options],
             cwd=BACKEND,
