@@ -44,9 +44,14 @@ def read(data: bytes) -> np.ndarray:
 
 
 def read_drawing(data: bytes) -> np.ndarray | None:
-    """As `read`; None if it is a photo, in which finding the digit takes longer."""
+    """As `read`; None if it is a photo, in which finding the digit takes longer, or is taken for one when smaller."""
     work = _at_work_size(open_picture(data))
-    return _crop(work) if is_drawn(work) else None
+    if not is_drawn(work):
+        return None
+    if max(work.shape) <= KEPT_SIDE:
+        return work
+    sketch = _crop(work) if is_drawn(_shrink(work, KEPT_SIDE)) else None
+    return sketch if sketch is not None and is_drawn(sketch) else None
 
 
 def open_picture(data: bytes) -> Image.Image:
