@@ -17,6 +17,7 @@ import stopping
 import warm_up
 from first_paint import FirstPaint
 from guard import Guard
+from uploads import Uploads
 
 
 @asynccontextmanager
@@ -31,5 +32,5 @@ app = st.App(
     Path(__file__).with_name("navigation.py"),
     routes=routes.ROUTES,
     lifespan=lifespan,
-    middleware=[Middleware(Guard), Middleware(FirstPaint)],
+    middleware=[Middleware(Guard), Middleware(Uploads), Middleware(FirstPaint)],
 )
