@@ -52,7 +52,7 @@ def read(data: bytes) -> np.ndarray:
 
 
 def read_drawing(data: bytes) -> Prepared | None:
-    """A picture file, read and prepared; None if it is a photo, in which finding the digit takes longer, or is taken for
+    """A picture file, read and prepared; None if it is a photo, in which finding the digit takes longer, or looks like
     one when smaller. Raises as `read` and `prepare` do.
     """
     sketch = _at_work_size(open_picture(data))

@@ -2,8 +2,8 @@
 
 It passes if it is better on the sketches held out, and no worse elsewhere. `judge` is a pure function of which
 predictions were right; it knows neither models nor the database. All three comparisons are paired: both models read the
-same pictures, and only those count that exactly one of them reads right. The burden of proof is on the candidate: with a
-probability of at most 5%, one that is no better is taken for better (app/evidence.py), or one that loses MAX_LOSS for
+same pictures, and only those count that exactly one of them reads right. The burden of proof is on the candidate: with
+a probability of at most 5%, one that is no better is taken for better (app/evidence.py), or one that loses MAX_LOSS for
 no worse.
 
 "No worse" means that a true loss of MAX_LOSS is ruled out. A limit on the observed loss, such as 0.1 points, would mean
