@@ -306,6 +306,21 @@ def test_verdict_is_void_where_another_model_serves_by_now(on_the_database, mode
     assert on_the_database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [(UNDECIDED, PASSED, PASSED), (PASSED, UNDECIDED, PASSED), (UNDECIDED, FAILED, FAILED)],
+)
+def test_same_network_once_more_has_the_newer_verdict_unless_it_has_passed(
+    on_the_database, model, tmp_path, first, second, kept
+):
+    """As if only sketches were approved meanwhile that are held out."""
+    for verdict in (first, second):
+        publish(tmp_path, verdict, [], promote=False)
+    (stored,) = models(on_the_database)
+    assert Verdict.model_validate(stored["verdict"]) == kept
+    assert on_the_database.execute("SELECT count(*) AS n FROM races").fetchone()["n"] == (first is UNDECIDED)
+
+
 def test_passed_candidate_is_promoted_on_request_against_the_one_that_serves(on_the_database, model, tmp_path):
     assert publish(tmp_path, PASSED, [], promote=True) is None
     (promoted,) = on_the_database.execute("SELECT * FROM promotions").fetchall()

@@ -63,7 +63,7 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str, step: i
     words = base.mark_text(align="left", fontSize=12, baseline="middle").encode(text="counted")
     layers = ranges.encode(alt.X("low:Q", scale=scale), x2="high") + dots
     layers += words.encode(x=alt.value(alt.expr("width + 8")))
-    return _plain(layers, height=step * len(names) + AXIS, right=96)
+    return _plain(layers, height=step * len(names) + AXIS)
 
 
 def _share_of(part: int, whole: int) -> dict:
@@ -143,7 +143,7 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
         | {"day": each.day.isoformat(), "model": each.model, "submissions": each.submissions}
         for each in days
     ]
-    low = max(0.0, min(row["share"] for row in rows) - 0.05)
+    low = max(0.0, min(row["low"] for row in rows) - 0.05)
     models = list(dict.fromkeys(row["model"] for row in rows))
     colors = alt.Scale(domain=models, range=[MODELS[i % len(MODELS)] for i in range(len(models))])
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220) if len(models) > 1 else None
@@ -153,8 +153,8 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
         color=alt.Color("model:N", scale=colors, legend=legend),
         tooltip=[_day("Day"), "model", alt.Tooltip("words", title="read right")],
     )
-    sizes = alt.Scale(type="sqrt", range=[30, 300])
-    ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, clip=True)
+    sizes = alt.Scale(type="sqrt", range=[20, 160])
+    ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3)
     ranges = ranges.encode(_share("low:Q", "share read right", low, 1 + 0.06 * (1 - low)), y2="high")
     dots = base.mark_circle(opacity=0.9, clip=False).encode(size=alt.Size("submissions:Q", scale=sizes, legend=None))
     return _plain(base.mark_line(strokeWidth=2, opacity=0.55) + ranges + dots, height=260)
@@ -163,13 +163,13 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
 def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
     """The share of predictions that were unsure, by day, with 95% intervals."""
     rows = [_share_of(each.unsure, each.answers) | {"day": each.day.isoformat()} for each in days]
-    high = max(0.1, 1.15 * max(row["share"] for row in rows))
+    high = min(1.0, max(0.1, 0.05 + max(row["high"] for row in rows)))
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=_days(),
         y=_share("share:Q", "share of unsure answers", 0, high),
         tooltip=[_day("Day"), alt.Tooltip("words", title="unsure")],
     )
-    ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, color=WRONG, clip=True)
+    ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, color=WRONG)
     ranges = ranges.encode(_share("low:Q", "share of unsure answers", 0, high), y2="high")
     line = base.mark_line(color=WRONG, strokeWidth=2, opacity=0.55)
     return _plain(line + ranges + base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False), height=260)
@@ -225,7 +225,7 @@ def data_url(picture: bytes, content_type: str = "image/png") -> str:
 
 
 def _axis(**options) -> alt.Axis:
-    plain = {"title": None, "titlePadding": 10, "labelAngle": 0, "labelPadding": 8}
+    plain = {"title": None, "titlePadding": 10, "labelAngle": 0, "labelPadding": 8, "labelFlush": False}
     return alt.Axis(**plain | {"ticks": False, "domain": False, "grid": False} | options)
 
 
@@ -234,9 +234,8 @@ def _text() -> str:
     return "#eceaf6" if st.context.theme.type == "dark" else "#211f33"
 
 
-def _plain(chart: alt.LayerChart, height: int, right: int = 0) -> alt.LayerChart:
-    """`right`: pixels beside the axes."""
-    padding = {"left": 0, "top": 4, "bottom": 4, "right": right}  # descenders in a title need room
+def _plain(chart: alt.LayerChart, height: int) -> alt.LayerChart:
+    padding = {"left": 0, "top": 4, "bottom": 4, "right": 0}  # descenders in a title need room
     text = {"color": _text()}
     return (
         chart.properties(height=height, padding=padding)

@@ -58,7 +58,7 @@ def sign_in_to_review(page: Page) -> None:
 def do(page: Page, activity: str) -> None:
     """As somebody who is signed in."""
     expect(page.locator(".st-key-activity")).to_be_visible()
-    page.keyboard.press("Escape")  # closes the popover
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()  # signing in closes the popover
     page.locator(".st-key-activity").get_by_text(activity, exact=True).click()
 
 
@@ -172,6 +172,18 @@ def test_export_has_what_the_filters_leave(visit, six, tmp_path):
     names = zipfile.ZipFile(tmp_path / "export.zip").namelist()
     assert len([name for name in names if name.endswith(".png")]) == 2
     assert "labels.csv" in names
+
+
+@pytest.mark.slow
+def test_picture_is_imported(visit, six):
+    """uploads.py lets it pass, since this session signed in."""
+    page = visit()
+    open_gallery(page)
+    sign_in(page)
+    do(page, "Files")
+    file = {"name": "4-anna.png", "mimeType": "image/png", "buffer": picture(4)}
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.get_by_text("Found: 1 sketch")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -427,5 +439,6 @@ def test_draw_page_tells_what_the_model_has_learned_from_people(visit, shipped_m
     postgres.rows("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [version, shipped_model])
     time.sleep(5)  # until every backend serves it
     expect(visit().locator(".learned")).to_have_text(
-        "This model has learned from 1,240 sketches that people drew here; it reads 1.3 points more of them right."
+        "This model has learned from 1,240 sketches that people drew here; "
+        "of others, it reads 1.3 points more right than the model before."
     )
