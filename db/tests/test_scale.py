@@ -92,10 +92,18 @@ def test_documentation_works_under_the_prefix(base: str):
 @pytest.mark.parametrize(
     "path",
     [
-        "api/metrics", "api//metrics", "api/METRICS", "api/%6detrics", "api/x/../metrics", "_stcore/metrics",
-        "api/api/metrics", "API/api/metrics", "api/%61pi/metrics", "api//api/metrics",
+        "api/metrics",
+        "api//metrics",
+        "api/METRICS",
+        "api/%6detrics",
+        "api/x/../metrics",
+        "_stcore/metrics",
+        "api/api/metrics",
+        "API/api/metrics",
+        "api/%61pi/metrics",
+        "api//api/metrics",
     ],
-)  # fmt: skip
+)
 def test_metrics_are_not_public(base: str, path: str):
     url = requests.Request("GET", base).prepare()
     url.url = f"{base}/{path}"  # as it is, without being tidied up

@@ -73,8 +73,10 @@ def test_model_that_was_never_compared_says_so():
 
 
 def test_model_that_was_replaced_would_undo_what_its_successor_changed():
-    figures = {"held_out": {"candidate": 0.98, "champion": 0.96, "pictures": 250, "won": 6, "lost": 1},
-               "mnist": {"candidate": 0.99, "champion": 0.98}}  # fmt: skip
+    figures = {
+        "held_out": {"candidate": 0.98, "champion": 0.96, "pictures": 250, "won": 6, "lost": 1},
+        "mnist": {"candidate": 0.99, "champion": 0.98},
+    }
     successor = model(version="compact-5e6f7a8b", serving=True, verdict=judged(figures, champion="compact-1a2b3c4d"))
     said = cards.candidate(model(verdict=judged(FIGURES, champion="the one before")), successor)
     assert "it reads 1 that the other model misreads, and misreads 6 that the other reads. In all, 5 fewer." in said
