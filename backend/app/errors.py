@@ -209,7 +209,7 @@ class StorageFull(AppError):
 
 
 class Busy(AppError):
-    """The server has more large pictures to read than it can at the moment. Try again in a few seconds."""
+    """The server has more of such requests than it can answer at the moment. Try again in a few seconds."""
 
     status = 503
     headers = MappingProxyType({"Retry-After": "3"})
