@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The tests, on ports and data of their own: what runs here meanwhile is left alone.
+# The tests, on their own ports and data: a stack that is running is left alone.
 #
 #   ./test.sh                   all parts but compose, without the tests marked `slow`: minutes, on two cores
-#   ./test.sh quick             a choice of everything without browser and training, for all day: under a minute
+#   ./test.sh quick             a selection without browser and training, for use all day: under a minute
 #   ./test.sh db frontend       some parts; there are: style db backend frontend, and compose, which builds the images with Docker
 #   ./test.sh --slow [PART...]  with the tests marked `slow`; .ci/run runs every part this way, so every test there is
 #
@@ -12,8 +12,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
-NOT_DB=(--ignore=../db/tests/test_{style,pins,compose,deploy,scale,trainer}.py) # parts of their own
-PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has a database of its own
+DOCKER=(tests/test_{deploy,compose,images,scale,trainer}.py) # of db's tests: the part compose
+PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has its own database
 
 main() {
     CHOICE='not slow'
@@ -28,7 +28,7 @@ main() {
     export UV SERVE_BIN
     export OMP_NUM_THREADS=1          # the workers have the cores; threads of torch would fight for them
     export PYTHONDONTWRITEBYTECODE='' # else each script that a test starts compiles all of torch's modules anew: 10 s
-    unset VIRTUAL_ENV                 # of the caller: uv would wonder why it is not used
+    unset VIRTUAL_ENV                 # of the caller: else uv warns that it is not used
     install backend .venv-serve requirements.txt
 
     for part in "$@"; do
@@ -43,33 +43,52 @@ find_python() {
     for PYTHON in python3 python3.14 python3.13 python3.12 python3.11 python; do
         "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
     done
-    echo "Python 3.11 or later is needed, and not to be found." >&2
+    echo "Python 3.11 or later is needed, but was not found." >&2
     exit 1
 }
 
 run() { # PART
     case $1 in
         quick) quick ;;
-        style) PROCESSES=0 pytest style backend ../db/tests/test_{style,pins}.py ;; # one short file: nothing to share out
+        style) PROCESSES=0 pytest style backend tests/style ;; # short: nothing to share out
         # one after the other: most build images
-        compose) PROCESSES=0 pytest compose backend ../db/tests/test_{deploy,compose,scale,trainer}.py ;;
-        db) pytest db backend ../db/tests "${NOT_DB[@]}" ;;
-        backend) pytest backend backend ;;
-        db+backend) pytest db+backend backend ../db/tests tests "${NOT_DB[@]}" ;; # at once: db's tests mostly wait
+        compose) PROCESSES=0 database compose "${DOCKER[@]}" ;;
+        db) database db "${DOCKER[@]/#/--ignore=}" ;;
+        backend) pytest backend backend --ignore=tests/style ;;
+        db+backend) db_beside_backend ;;
         # its tests wait for the browser; what its files share is for the whole session
         frontend) PROCESSES=$((PROCESSES + PROCESSES / 3)) pytest frontend frontend --dist worksteal ;;
         *) echo "There is no part $1." && echo "$1" >>"$RESULTS/failed" ;;
     esac
 }
 
-quick() {
-    CHOICE='not slow and not long'
-    pytest db backend ../db/tests/test_style.py ../db/tests/test_local.py ../db/tests/test_init_sql.py
-    pytest backend backend tests/app tests/test_documentation.py --ignore-glob='*/test_archive.py' --ignore=tests/app/test_database.py
-    pytest frontend frontend tests/test_{cards,charts,shares}.py
+# some of db's tests use what the backend's tests are made of
+database() { # NAME ARGUMENTS...
+    install backend .venv requirements-dev.txt
+    pytest "$1" db "${@:2}"
 }
 
-pytest() { # NAME PROJECT ARGUMENTS...: in an environment of that project's own
+# Side by side, because db's tests mostly wait. Their output is printed when both have finished.
+db_beside_backend() {
+    install backend .venv requirements-dev.txt
+    set -m # a process group, so that Ctrl-C can end all of it
+    PROCESSES=$(((PROCESSES + 1) / 2)) run db >"$RESULTS/db.log" 2>&1 </dev/null &
+    set +m
+    trap 'kill -- -$! && exit 130' INT TERM
+    run backend
+    wait
+    trap - INT TERM
+    echo && echo "=== db" && cat "$RESULTS/db.log"
+}
+
+quick() {
+    CHOICE='not slow and not long'
+    pytest db db tests/test_local.py tests/test_init_sql.py
+    pytest backend backend tests/style/test_style.py tests/app tests/test_documentation.py --ignore-glob='*/test_archive.py' --ignore=tests/app/test_database.py
+    pytest frontend frontend tests/models/test_cards.py tests/common/test_{charts,shares}.py
+}
+
+pytest() { # NAME PROJECT ARGUMENTS...: in that project's environment
     local name=$1 project=$2
     shift 2
     # a file's tests stay together, since they share what they set up; a test that hangs says where, and is ended
@@ -99,7 +118,7 @@ total, failed, errors, skipped = (
 failed += errors
 if (broken := results / "failed").exists():
     parts = broken.read_text().split()
-    print("\nNot all is well in:", *parts)
+    print("\nFailed parts:", *parts)
     cut_short = sum(not (results / f"{part}.xml").exists() for part in parts)  # it has no figures: one failure
     failed += cut_short
     total += cut_short

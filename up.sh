@@ -7,10 +7,10 @@
 #   ./up.sh --down      stops it, whichever way it runs; the data stay
 #
 #   ./up.sh --backup FILE                 writes everything in the database to a new file (pg_dump's custom format)
-#   ./up.sh --restore FILE [--overwrite]  puts it back, all or nothing; without --overwrite into an empty database alone
+#   ./up.sh --restore FILE [--overwrite]  puts it back, all or nothing; without --overwrite only into an empty database
 #   ./up.sh --psql [ARGUMENTS]            psql on the database, as its owner
 #
-# Once more is always fine: it picks up a changed .env or source, and mends what stopped half-way. With --local, the last
+# It may be run again at any time: it picks up a changed .env or source, and repairs a start that stopped half-way. With --local, the last
 # three use the programs that come with the local Postgres, even where there is Docker.
 set -euo pipefail
 CALLED_FROM=$PWD
@@ -34,7 +34,7 @@ main() {
             --overwrite) overwrite=$1 ;;
             --psql) what=psql && shift && break ;; # the rest is for psql
             --help | -h) sed -n '2,/^set/{ /^#/s/^# \{0,1\}//p; }' up.sh && exit ;;
-            *) stop_with "Unknown option $1; ./up.sh --help says what there is." ;;
+            *) stop_with "Unknown option $1; see ./up.sh --help." ;;
         esac
         shift
     done
@@ -73,7 +73,7 @@ find_python() {
     for PYTHON in python3 python3.14 python3.13 python3.12 python3.11 python; do
         "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
     done
-    stop_with "Python 3.11 or later is needed, and not to be found."
+    stop_with "Python 3.11 or later is needed, but was not found."
 }
 
 helper() { "$PYTHON" db/local.py "$@"; }
@@ -142,7 +142,7 @@ up_docker() { # REBUILD
     # the users in the containers are others: they must be able to read what a strict umask hides
     chmod -R a+rX db/*.sql db/*.sh db/migrations backend/models 2>/dev/null || true # (not ours to change: then somebody saw to it)
 
-    ! has_data || echo "(What ./up.sh --local stored, in db/data, is a database of its own; here is another.)"
+    ! has_data || echo "(./up.sh --local has its own database, in db/data; the one in Docker is separate.)"
     echo "Building the images; the first time takes a minute or two ..."
     # what fails, fails again, and then says why
     docker compose build --quiet ${1:+--no-cache} 2>/dev/null || docker compose build
@@ -188,17 +188,15 @@ runs_locally() { helper status backend || helper status frontend || { has_data &
 up_local() { # REBUILD
     ! runs_in_docker || stop_with "It already runs in Docker: ./up.sh renews it, ./up.sh --down stops it."
     UV=$(helper uv)
-    unset VIRTUAL_ENV # of the caller: uv would wonder why it is not used
+    unset VIRTUAL_ENV # of the caller: else uv warns that it is not used
     set -a            # from here on, what is started sees the settings
     read_env
     as_this_machine_says
     export FORWARDED_ALLOW_IPS=none # uvicorn itself: X-Forwarded-For takes PROXY_SECRET, also from this machine
     no_proxy=$REACH,${no_proxy:-} # the page calls the API without detour, whatever proxy the world is reached by
     set +a
-    for part in backend frontend; do
-        [ -z "$1" ] || rm -rf "$part/.venv-serve"
-        install_packages "$part"
-    done
+    [ -z "$1" ] || rm -rf {backend,frontend}/.venv-serve # not db's: Postgres may be running from it
+    for part in db backend frontend; do install_packages "$part"; done
     # shellcheck disable=SC2046 # words, not lines
     helper ports FRONTEND_PORT "$FRONTEND_PORT" "$BIND_ADDRESS" BACKEND_PORT "$BACKEND_PORT" "$BIND_ADDRESS" \
         $([ -n "$DB_HOST" ] || echo DB_PORT "$DB_PORT" 127.0.0.1)
@@ -214,8 +212,9 @@ up_local() { # REBUILD
     TRAINER="cd backend && uv run python trainer.py, then \"Retrain\" on the Models page"
 }
 
-# An environment of its own for what serves: torch is not in it.
+# A separate environment for what serves: torch is not in it.
 install_packages() { # PART
+    UV=${UV:-$(helper uv)}
     [ -d "$1/.venv-serve" ] || echo "Installing the packages of the $1 ..."
     "$UV" venv --quiet --allow-existing --python "$PYTHON" "$1/.venv-serve"
     "$UV" pip sync --quiet --require-hashes --python "$1/.venv-serve" "$1/requirements.txt"
@@ -242,11 +241,11 @@ wait_until_ready() { # [local]: then it is noticed when one of them has ended
 has_data() { [ -d db/data ]; } # where there are none, there is no need to ask embedded.py, nor for uv
 
 embedded() { # start, stop, status, migrate or run COMMAND...
-    UV=${UV:-$(helper uv)}
-    "$UV" run --quiet --script db/embedded.py "$@"
+    [ -x db/.venv-serve/bin/python ] || install_packages db >&2
+    db/.venv-serve/bin/python db/embedded.py "$@"
 }
 
-# COMMAND, where psql, pg_dump and pg_restore are at hand and PGHOST and so on say where the database is.
+# COMMAND, with psql, pg_dump and pg_restore on the PATH, and PGHOST and so on set.
 in_database() { # COMMAND...
     if [ -z "$where" ]; then one_off "$@"; else embedded run "$@"; fi
 }
@@ -270,7 +269,7 @@ backup() {
     umask 077 # it holds what people drew; only the owner may read it
     PART=$(mktemp "$file.XXXXXX")
     trap 'rm -f "$PART"' EXIT
-    in_database sh db/backup.sh dump </dev/null >"$PART" || stop_with "There is no backup; above is why."
+    in_database sh db/backup.sh dump </dev/null >"$PART" || stop_with "No backup was made; the reason is above."
     mv -n "$PART" "$file" || true # some complain where it exists, some do not
     [ ! -e "$PART" ] || stop_with "$file exists by now, and a backup overwrites nothing."
     echo "Everything in the database is in $file ($(du -h "$file" | cut -f 1 | tr -d ' ')). Keep .env, too: it holds the secrets."
@@ -283,7 +282,7 @@ restore() {
     {
         in_database sh db/backup.sh check <"$file" &&
             in_database sh db/backup.sh restore ${overwrite:+"$overwrite"} <"$file"
-    } || stop_with "Nothing was restored; the database is as it was."
+    } || stop_with "Nothing was restored; the database is unchanged."
     in_database sh db/migrate.sh </dev/null
     echo "Backends that run serve what was restored within seconds, without a restart."
 }
@@ -301,7 +300,7 @@ status() {
         helper status backend || true
         [ -n "$DB_HOST" ] || embedded status || true
     else
-        stop_with "Nothing runs."
+        stop_with "Nothing is running."
     fi
     helper answers "$PAGE/_stcore/health" && helper answers "$API/health/ready"
 }

@@ -37,7 +37,7 @@ GROUP = "benchmark"  # of pyproject.toml
 
 @dataclass(frozen=True)
 class Cell:
-    """One server, asked for one thing by so many clients."""
+    """One server, asked for one thing by a number of clients."""
 
     server: str
     picture: str

@@ -3,7 +3,7 @@
     uv run --group crowd python crowd.py                                # 100 visitors for ten minutes
     uv run --group crowd python crowd.py --visitors 10 --minutes 0.5    # a short form
 
-Starts database, backend and page as processes of this machine, on ports and data of their own, with limits on. A
+Starts database, backend and page as processes of this machine, on their own ports and data, with limits on. A
 visitor draws a stroke every 2 s, which is read four times while it is drawn, and labels the drawing every 8 s; some
 sketches are sent twice with one Idempotency-Key, some connections are lost before the answer. Half of them go through
 the page's own routes, half straight to the backend. One hostile client sends, all the while, everything that is known

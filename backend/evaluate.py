@@ -60,8 +60,11 @@ def main() -> None:
 
     figures, probabilities = measure(models[0], images, labels)
     log.info("%s", as_text(figures))
-    log.info("unsure of %s of the right answers, %s of the wrong ones", _percent(figures["right_but_unsure"]),
-             _percent(figures["wrong_and_unsure"]))  # fmt: skip
+    log.info(
+        "unsure of %s of the right answers, %s of the wrong ones",
+        _percent(figures["right_but_unsure"]),
+        _percent(figures["wrong_and_unsure"]),
+    )
     if writers:
         log.info("%s", by_writer(writers, probabilities.argmax(1) == labels))
     if "letters" in figures:
@@ -70,8 +73,13 @@ def main() -> None:
     if len(models) > 1:
         shares = [figures["accuracy"]] + [measure(model, images, labels)[0]["accuracy"] for model in models[1:]]
         recorded |= {"accuracies": shares, "mean": statistics.fmean(shares), "std": statistics.stdev(shares)}
-        log.info("accuracy %s: mean %.2f%% ± %.2f (standard deviation, n=%d)", ", ".join(map(_percent, shares)),
-                 100 * recorded["mean"], 100 * recorded["std"], len(shares))  # fmt: skip
+        log.info(
+            "accuracy %s: mean %.2f%% ± %.2f (standard deviation, n=%d)",
+            ", ".join(map(_percent, shares)),
+            100 * recorded["mean"],
+            100 * recorded["std"],
+            len(shares),
+        )
     if args.record:
         record(args.model_path[0] / "card.json", args.record, recorded)
 
@@ -135,10 +143,20 @@ def _percent(share: float | None) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-path", type=cli.existing, nargs="+", default=[Path("models/default")],
-                        help="folder of model and card; of several, the first is reported on in full")  # fmt: skip
-    parser.add_argument("--data", type=cli.existing, nargs="+", default=[],
-                        help="folders of pictures or UNIPEN files; without them MNIST's test set")  # fmt: skip
+    parser.add_argument(
+        "--model-path",
+        type=cli.existing,
+        nargs="+",
+        default=[Path("models/default")],
+        help="folder of model and card; of several, the first is reported on in full",
+    )
+    parser.add_argument(
+        "--data",
+        type=cli.existing,
+        nargs="+",
+        default=[],
+        help="folders of pictures or UNIPEN files; without them MNIST's test set",
+    )
     parser.add_argument(
         "--writers", action="store_true", help="instead the writers that training holds out, in STROKES_DIR"
     )

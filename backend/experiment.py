@@ -32,7 +32,7 @@ from training.data import Digits, load_mnist, mnist_directory, split
 from training.loop import Epoch, accuracy, fit
 from training.strokes import make_digits
 
-# MLflow reports its use to its makers unless it is told not to before it is loaded
+# MLflow reports its use to its makers unless this is switched off before it is loaded
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 try:
     import mlflow
@@ -72,15 +72,29 @@ def main() -> None:
     for number, (architecture, augmentation, seed) in enumerate(grid, 1):
         with mlflow.start_run(run_name=f"{architecture}, {augmentation}, seed {seed}"):
             config = Config(
-                architecture=architecture, augmentation=AUGMENTATIONS[augmentation], seed=seed, epochs=args.epochs,
-                strokes=args.strokes, non_digits=0, drawn_per_epoch=args.strokes, held_out=args.held_out,
+                architecture=architecture,
+                augmentation=AUGMENTATIONS[augmentation],
+                seed=seed,
+                epochs=args.epochs,
+                strokes=args.strokes,
+                non_digits=0,
+                drawn_per_epoch=args.strokes,
+                held_out=args.held_out,
                 muon_rate=0,  # AdamW suits them all: some have no convolutions
-            )  # fmt: skip
+            )
             result = run(config, augmentation, train, drawn, validation, drawn_validation)
         results = [other for other in results if other.which != result.which] + [result]
         write_results(results, args.output)  # after each: a grid that is stopped has not run in vain
-        log.info("%d/%d %s, %s, seed %d: MNIST %.2f%%, strokes %.2f%%", number, len(grid), architecture, augmentation,
-                 seed, 100 * result.mnist, 100 * result.strokes)  # fmt: skip
+        log.info(
+            "%d/%d %s, %s, seed %d: MNIST %.2f%%, strokes %.2f%%",
+            number,
+            len(grid),
+            architecture,
+            augmentation,
+            seed,
+            100 * result.mnist,
+            100 * result.strokes,
+        )
     print("\n".join(as_table(results)))
 
 
@@ -108,8 +122,9 @@ def open_store(folder: Path) -> None:
     mlflow.set_experiment(EXPERIMENT)
 
 
-def run(config: Config, augmentation: str, train: Digits, drawn: Digits, validation: Digits,
-        drawn_validation: Digits) -> Result:  # fmt: skip
+def run(
+    config: Config, augmentation: str, train: Digits, drawn: Digits, validation: Digits, drawn_validation: Digits
+) -> Result:
     """Trains one network, and tells MLflow its parameters, curves, figures and files."""
     mlflow.log_params(asdict(config) | {"augmentation": augmentation})
     torch.manual_seed(config.seed)
@@ -123,10 +138,15 @@ def run(config: Config, augmentation: str, train: Digits, drawn: Digits, validat
         onnx = export.to_onnx(model, here / "model.onnx")
         plots.training_curves(history, here)
         result = Result(
-            config.architecture, augmentation, config.seed, accuracy(model, validation),
-            accuracy(model, drawn_validation), sum(p.numel() for p in model.parameters()), export.time_of(onnx),
+            config.architecture,
+            augmentation,
+            config.seed,
+            accuracy(model, validation),
+            accuracy(model, drawn_validation),
+            sum(p.numel() for p in model.parameters()),
+            export.time_of(onnx),
             seconds,
-        )  # fmt: skip
+        )
         track(history, result)
         mlflow.log_artifacts(folder)
     return result

@@ -6,7 +6,7 @@
     uv run python rehearse.py measure pendigits-orig-tra.txt      # the last 10 again, who never submitted anything
 
 Talks to the running server alone, as the page does. Approving wants ADMIN_TOKEN, from the environment or .env.
-`--wrong-labels 0.05` has so many of the labels be wrong, as visitors' labels are.
+`--wrong-labels 0.05` makes that share of the labels wrong, as visitors' labels are.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["submit", "measure"])
     parser.add_argument("file", type=cli.existing, help="a UNIPEN file that names its writers")
-    parser.add_argument("--url", default=_backend(), help="%(default)s unless told otherwise")
+    parser.add_argument("--url", default=_backend(), help="default: %(default)s")
     parser.add_argument(
         "--learn-from", type=cli.whole(0), default=20, metavar="N", help="writers who submit; the rest are measured"
     )
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def by_writer(samples: list[Sample], first: int) -> tuple[list[Sample], list[Sample]]:
-    """(the digits of the first so many writers, those of the others)."""
+    """(the digits of the `first` writers, those of the others)."""
     digits = [sample for sample in samples if sample.label.isdigit()]
     writers = list(dict.fromkeys(sample.writer for sample in digits))
     if len(writers) <= first:

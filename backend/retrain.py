@@ -4,7 +4,7 @@
     uv run python retrain.py --promote         # and it serves within seconds, if the gate passed it
     uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed; rejected ones never
 
-A fifth of the visitors and their sketches is held out for ever (app/held_out.py): the gate compares candidate and
+A fifth of the visitors and their sketches is held out forever (app/held_out.py): the gate compares candidate and
 champion on it, on the pictures of MNIST that both held out, and on drawn digits. What cannot be told apart becomes the
 challenger, if there is none. Starts from the champion's weights. Ctrl-C leaves nothing half done in the database; the
 same command goes on after the last finished epoch.
@@ -102,12 +102,20 @@ def main() -> None:
     replay, validation = make_drawn(config.strokes, config.non_digits, config.seed, share=0.1)
     real, held_out_real = gather_real(config.real, config.seed)
     replay, validation = replay + real, validation + held_out_real
-    model, calibration, epoch = learn(champion, drawn_by_people, mnist, replay, validation, mnist_held_out, config,
-                                      args.model_path / "checkpoint.pt",
-                                      lambda epoch: progress.tell(epoch=asdict(epoch)))  # fmt: skip
+    model, calibration, epoch = learn(
+        champion,
+        drawn_by_people,
+        mnist,
+        replay,
+        validation,
+        mnist_held_out,
+        config,
+        args.model_path / "checkpoint.pt",
+        lambda epoch: progress.tell(epoch=asdict(epoch)),
+    )
     progress.tell(stage="judging")
-    told = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
-    onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **told)
+    description = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
+    onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **description)
     export.check_parity(model, onnx, mnist_held_out.images)
 
     candidate = Recognizer.load(onnx)
@@ -115,8 +123,12 @@ def main() -> None:
     opponent: Champion | None = champion
     while opponent:  # another may have been promoted meanwhile: what holds against one says nothing of the other
         found = compare(candidate, opponent, drawn_by_people, mnist_held_out, drawn)
-        log.info("the gate, against %s: %s\n  %s", opponent.model.version, found.verdict.outcome,
-                 "\n  ".join(found.verdict.reasons))  # fmt: skip
+        log.info(
+            "the gate, against %s: %s\n  %s",
+            opponent.model.version,
+            found.verdict.outcome,
+            "\n  ".join(found.verdict.reasons),
+        )
         opponent = asyncio.run(publish(args.model_path, candidate, found, opponent, args.promote))
     progress.tell(model=candidate.version)
     (args.model_path / "checkpoint.pt").unlink()
@@ -132,7 +144,7 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument(
         "--judged-on", type=cli.whole(1), default=5000, help="drawn digits that candidate and champion read"
     )
-    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
     if config.lessons or config.start:
@@ -205,9 +217,17 @@ def _fewest(*held_out: int | None) -> int | None:
     return None if None in held_out else min(held_out)
 
 
-def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, validation: Digits,
-          mnist_held_out: Digits, config: Config, checkpoint: Path,
-          after_epoch: Callable[[Epoch], None]):  # fmt: skip
+def learn(
+    champion: Champion,
+    people: Sketches,
+    mnist: Digits,
+    replay: Digits,
+    validation: Digits,
+    mnist_held_out: Digits,
+    config: Config,
+    checkpoint: Path,
+    after_epoch: Callable[[Epoch], None],
+):
     """(network, its calibration, the epoch that was kept)."""
     torch.manual_seed(config.seed)
     model = ARCHITECTURES[champion.model.card.architecture]().to(memory_format=torch.channels_last)
@@ -222,9 +242,16 @@ def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, v
     # the gate's pictures do not even choose the epoch
     choosing = validation + repeat(people.validation, times)
     with logging_redirect_tqdm():
-        history = fit(model, repeat(people.train, times), mnist + replay, choosing,
-                      replace(config, drawn_per_epoch=per_epoch), checkpoint, after_epoch=after_epoch,
-                      began_as=champion.model.version)  # fmt: skip
+        history = fit(
+            model,
+            repeat(people.train, times),
+            mnist + replay,
+            choosing,
+            replace(config, drawn_per_epoch=per_epoch),
+            checkpoint,
+            after_epoch=after_epoch,
+            began_as=champion.model.version,
+        )
     go_part_of_the_way(model, start)
     calibration = calibrate(
         model, unlearned(mnist_held_out, champion.held_out) + validation + people.validation, config
@@ -235,12 +262,17 @@ def learn(champion: Champion, people: Sketches, mnist: Digits, replay: Digits, v
 def go_part_of_the_way(model: torch.nn.Module, start: dict[str, torch.Tensor]) -> None:
     """Leaves in `model` the mean of its weights and of those in `start`, with LEARNED as the weight of its own."""
     learned = model.state_dict()
-    model.load_state_dict({name: torch.lerp(start[name], value, LEARNED) if value.is_floating_point() else value
-                           for name, value in learned.items()})  # fmt: skip
+    model.load_state_dict(
+        {
+            name: torch.lerp(start[name], value, LEARNED) if value.is_floating_point() else value
+            for name, value in learned.items()
+        }
+    )
 
 
-def describe(champion: Champion, people: Sketches, config: Config, epoch: int, model: torch.nn.Module,
-             test: Digits) -> dict[str, Any]:  # fmt: skip
+def describe(
+    champion: Champion, people: Sketches, config: Config, epoch: int, model: torch.nn.Module, test: Digits
+) -> dict[str, Any]:
     """The candidate's card, but for what export.write adds."""
     before = champion.held_out
     figures = report(test.labels.numpy(), F.softmax(predict(model, test.images), 1).numpy())
@@ -310,6 +342,8 @@ async def publish(
             log.info("the verdict is void: %s serves by now", newest.model if newest else shipped)
             return await read_champion(connection)
         is_new = await store.models.insert(connection, new)
+        if not is_new:  # the same network as before, compared on more sketches by now
+            await renew_verdict(connection, candidate.version, verdict)
         if promote and verdict.passed:
             await promotion.promote(connection, candidate.version, shipped, "retrain.py --promote")
             done = "stored and promoted"
@@ -319,6 +353,14 @@ async def publish(
             done = "stored; it does not serve"
     log.info("%s is %s", candidate.version, done)
     return None
+
+
+async def renew_verdict(connection: psycopg.AsyncConnection, version: str, verdict: Verdict) -> None:
+    """Stores a newer verdict, unless the model has passed against the same champion before, as by a race."""
+    known = await store.models.find(connection, version)
+    before = known.verdict if known else None
+    if verdict.passed or not (before and before.passed and before.champion == verdict.champion):
+        await store.models.set_verdict(connection, version, verdict)
 
 
 async def race(connection: psycopg.AsyncConnection, found: Comparison, candidate: Recognizer) -> bool:

@@ -32,8 +32,15 @@ def main() -> None:
     train, _ = split(load_mnist(args.data, train=True), args.held_out)
     log.info("%d teachers label %d copies of %d pictures on %s", len(teachers), args.copies + 1, len(train), device)
     generator = torch.Generator(device=device).manual_seed(args.seed)
-    lessons = make_lessons(train.images.to(device), teachers, args.copies, AUGMENTATIONS[args.augmentation], generator,
-                           args.views, has_bfloat16())  # fmt: skip
+    lessons = make_lessons(
+        train.images.to(device),
+        teachers,
+        args.copies,
+        AUGMENTATIONS[args.augmentation],
+        generator,
+        args.views,
+        has_bfloat16(),
+    )
     agreed = (lessons.logits[0].argmax(1).cpu() == train.labels).float().mean().item()
     log.info("the teachers agree with %.3f%% of MNIST's own labels", 100 * agreed)
     lessons.save(args.output)
@@ -42,15 +49,26 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--teachers", type=Path, nargs="+", default=sorted(TEACHERS.glob("*/")), metavar="FOLDER",
-                        help=f"that train.py wrote; all those in {TEACHERS} unless told otherwise")  # fmt: skip
+    parser.add_argument(
+        "--teachers",
+        type=Path,
+        nargs="+",
+        default=sorted(TEACHERS.glob("*/")),
+        metavar="FOLDER",
+        help=f"that train.py wrote; default: all those in {TEACHERS}",
+    )
     parser.add_argument("--output", type=Path, default=Path("models/lessons.pt"), help="the lessons' file")
     parser.add_argument("--copies", type=cli.whole(1), default=7, help="changed copies of each picture, beside itself")
-    parser.add_argument("--views", type=int, choices=range(1, len(VIEWS) + 1), default=3,
-                        help="slightly changed views of an unchanged picture; the answer is their mean")  # fmt: skip
+    parser.add_argument(
+        "--views",
+        type=int,
+        choices=range(1, len(VIEWS) + 1),
+        default=3,
+        help="slightly changed views of an unchanged picture; the answer is their mean",
+    )
     parser.add_argument("--augmentation", choices=list(AUGMENTATIONS), default="ours", help="how copies are changed")
     parser.add_argument("--held-out", type=cli.whole(1), default=Config.held_out, help="of the 60,000, for validation")
-    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--seed", type=cli.seed, default=0, help="of the copies' changes")
     parser.add_argument("--no-cuda", action="store_true", help="label on the CPU even where there is a GPU")
     args = parser.parse_args()

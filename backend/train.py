@@ -68,8 +68,15 @@ def main() -> None:
     data = gather(config, args.data)
     model = build(config).to(device, memory_format=torch.channels_last)
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
-        history = fit(model, data.train.to(device), data.drawn.to(device), data.validation.to(device), config,
-                      args.model_path / "checkpoint.pt", data.lessons and data.lessons.to(device))  # fmt: skip
+        history = fit(
+            model,
+            data.train.to(device),
+            data.drawn.to(device),
+            data.validation.to(device),
+            config,
+            args.model_path / "checkpoint.pt",
+            data.lessons and data.lessons.to(device),
+        )
     plots.training_curves(history, args.plots, "teachers' answers" if data.lessons else "labels")
 
     model.to("cpu")
@@ -96,8 +103,13 @@ def gather(config: Config, mnist: Path) -> Data:
     real, held_out_real = gather_real(config.real, config.seed)
     held_out_parts = {"mnist": held_out, "drawn": held_out_drawn, "held_out_writers": held_out_real}
     data = Data(train, drawn + real, lessons, held_out_parts, len(real))
-    log.info("%d pictures of MNIST, %d drawn and %d after real writers to train on, %d to validate on",
-             len(train), len(drawn), len(real), len(data.validation))  # fmt: skip
+    log.info(
+        "%d pictures of MNIST, %d drawn and %d after real writers to train on, %d to validate on",
+        len(train),
+        len(drawn),
+        len(real),
+        len(data.validation),
+    )
     return data
 
 
@@ -142,7 +154,7 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, Config())
     parser.add_argument("--fast", action="store_true", help="a minute and a half, for trying things out")
-    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST lies or is downloaded to")
+    parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/default"), help="folder for what is trained")
     parser.add_argument("--plots", type=Path, default=Path("plots/default"), help="folder for plots and test report")
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")

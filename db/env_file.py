@@ -4,7 +4,7 @@
     python3 db/env_file.py           # only what every use of Docker needs: COMPOSE_PROJECT_NAME
 
 Compose keeps containers and volumes under a project's name, by default that of the folder; two checkouts whose folders
-have the same name would share them. So each has a name of its own, in .env, where Compose looks, too.
+have the same name would share them. So each has its own name, in .env, where Compose looks, too.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ import local
 NAME = "COMPOSE_PROJECT_NAME"
 ADDED = {  # secrets that older releases did not have
     "DB_PASSWORD": "the backend signs in to the database with it",
-    "PROXY_SECRET": "with it the page tells the backend whom it asks for",
+    "PROXY_SECRET": "the page sends it, so that the backend believes which client a request is for",
 }
 
 
@@ -76,7 +76,7 @@ def refuse_anothers_project() -> None:
     if name and (folders := others(name)):
         sys.exit(
             f"The Compose project {name} belongs to the checkout in {folders[0]}. If .env was copied from there: empty "
-            f"{NAME} and set other ports in the copy; it then begins with an empty database of its own."
+            f"{NAME} and set other ports in the copy; it then starts with its own, empty database."
         )
 
 

@@ -2,7 +2,7 @@
 
     python3 db/local.py uv                                # the path of uv, which is installed into .cache if need be
     python3 db/local.py env                               # .env as lines for `eval`; what is set already wins
-    python3 db/local.py turn FD                           # waits until no other up.sh is at work here
+    python3 db/local.py turn FD                           # waits until no other up.sh is running here
     python3 db/local.py ports [VARIABLE NUMBER HOST]...   # complains about all that others have taken
     python3 db/local.py start NAME PORT FOLDER COMMAND... # in the background; PORT is the one it listens on
     python3 db/local.py stop NAME
@@ -76,7 +76,7 @@ def running(pid_file: Path) -> int | None:
 
 
 def launch(command: list[str], pid_file: Path, log: Path, **how) -> None:
-    """Starts `command` in a session of its own, so that closing the terminal or Ctrl-C does not reach it."""
+    """Starts `command` in its own session, so that closing the terminal or Ctrl-C does not reach it."""
     pid_file.parent.mkdir(parents=True, exist_ok=True)
     with open(pid_file, "a+") as lock, _pump_to(log) as output:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +172,7 @@ def take_turn(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print("Another up.sh is at work in this folder; waiting until it is done ...", file=sys.stderr)
+        print("Another up.sh is running in this folder; waiting for it to finish ...", file=sys.stderr)
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
@@ -251,7 +251,7 @@ def main(what: str, *given: str) -> None:
                 sys.exit("\n".join(complaints))
         case "answers", (url,):
             if said := complaint(url):
-                sys.exit(f"{url} is not well: {said}")
+                sys.exit(f"{url} does not answer as it should: {said}")
         case "wait", (url, *name):
             wait(url, *name)
         case _:

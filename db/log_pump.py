@@ -2,7 +2,7 @@
 
     program 2>&1 | python3 db/log_pump.py FILE      # FILE, and FILE.1 to FILE.3, the older ones
 
-A process of its own, and small, so that the program itself needs to know nothing of files.
+A separate, small process, so that the program itself needs to know nothing of files.
 """
 
 import logging

@@ -1,4 +1,4 @@
--- Who may do what. DB_USER, as whom the backend and the trainer sign in, reads and writes rows and can do nothing else;
+-- Who may do what. DB_USER, the user of the backend and the trainer, reads and writes rows and can do nothing else;
 -- everything belongs to whoever runs this. db/migrate.sh runs it each time, so that a new password in .env is taken.
 
 \set ON_ERROR_STOP on

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
 
     backend_url: str | None = None  # none set: the backend on this machine
     backend_port: int = 8000
-    allowed_hosts: str = ""  # host names that are allowed besides those of hosts.py
+    allowed_hosts: str = ""  # host names that are allowed besides those of server/hosts.py
     proxy_secret: SecretStr | None = None  # makes the backend believe what we say of the client
     proxy_secret_file: Path | None = None  # a file that holds it instead; relative to the project's folder
 
@@ -93,7 +93,7 @@ def session() -> requests.Session:
 
 @lru_cache
 def pool() -> aiohttp.ClientSession:
-    """For the calls that routes.py passes on, on the server's event loop."""
+    """For the calls that server/routes.py passes on, on the server's event loop."""
     timeout = aiohttp.ClientTimeout(connect=TIMEOUT_S[0], sock_read=TIMEOUT_S[1])
     return aiohttp.ClientSession(settings().base_url, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 

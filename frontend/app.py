@@ -2,7 +2,7 @@
 
     uv run streamlit run app.py
 
-The pages are in navigation.py and views/, the routes in routes.py.
+The pages are in navigation.py and views/, the routes in server/routes.py.
 """
 
 from collections.abc import AsyncIterator
@@ -12,12 +12,10 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-import routes
-import stopping
-import warm_up
-from first_paint import FirstPaint
-from guard import Guard
-from uploads import Uploads
+from server import routes, stopping, warm_up
+from server.first_paint import FirstPaint
+from server.guard import Guard
+from server.uploads import Uploads
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container
 
 
 class Limit(NamedTuple):
-    """A token bucket: so many requests at once, refilled evenly over `seconds`."""
+    """A token bucket: this many requests at once, refilled evenly over `seconds`."""
 
     requests: Annotated[int, Field(ge=1)]
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -21,7 +21,7 @@ AGAIN_AFTER_S = 600
 STATEMENT_S = 5  # after which the server cancels a statement
 OPTIONS = f"-c statement_timeout={STATEMENT_S}s"
 SNAPSHOT_STATEMENT_S = 60
-# limits on a statement, and on the client between two: an export must not hang for ever, nor hold up vacuum
+# limits on a statement, and on the client between two: an export must not hang forever, nor hold up vacuum
 SNAPSHOT_OPTIONS = f"-c statement_timeout={SNAPSHOT_STATEMENT_S}s -c idle_in_transaction_session_timeout=60s"
 GRACE_S = 1  # after which the server counts as frozen
 LOOK_AGAIN_S = 0.1

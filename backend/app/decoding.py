@@ -1,4 +1,4 @@
-"""Decodes pictures that may take long, each in a process of its own, which can be killed."""
+"""Decodes pictures that may take long, each in a separate process, which can be killed."""
 
 import asyncio
 import io

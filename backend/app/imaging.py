@@ -12,6 +12,7 @@ digit fitted into 20×20 with its aspect ratio kept, anti-aliased, placed in 28�
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from app import photo, screening
 from app.errors import AppError, ImageTooLarge, MalformedImage, NotAnImage, PictureTooComplex
-from app.ink import find_ink, is_drawn
+from app.ink import Tones, count_tones, find_ink, is_drawn
 from app.screening import MAX_PIXELS
 
 SIDE = 28  # of what the model sees
@@ -34,6 +35,13 @@ MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")  # a file that starts so but cann
 Image.MAX_IMAGE_PIXELS = None
 
 
+class Prepared(NamedTuple):
+    """A picture, as it is stored and as the model sees it."""
+
+    sketch: np.ndarray  # (h, w) uint8, at most 280×280
+    image: np.ndarray  # (28, 28) float32 from 0 to 1
+
+
 def read(data: bytes) -> np.ndarray:
     """A picture file as a greyscale sketch, (h, w) uint8, at most 280×280.
 
@@ -43,15 +51,21 @@ def read(data: bytes) -> np.ndarray:
     return to_sketch(open_picture(data))
 
 
-def read_drawing(data: bytes) -> np.ndarray | None:
-    """As `read`; None if it is a photo, in which finding the digit takes longer, or is taken for one when smaller."""
-    work = _at_work_size(open_picture(data))
-    if not is_drawn(work):
+def read_drawing(data: bytes) -> Prepared | None:
+    """A picture file, read and prepared; None if it is a photo, in which finding the digit takes longer, or looks like
+    one when smaller. Raises as `read` and `prepare` do.
+    """
+    sketch = _at_work_size(open_picture(data))
+    tones = count_tones(sketch)
+    if not is_drawn(sketch, tones):
         return None
-    if max(work.shape) <= KEPT_SIDE:
-        return work
-    sketch = _crop(work) if is_drawn(_shrink(work, KEPT_SIDE)) else None
-    return sketch if sketch is not None and is_drawn(sketch) else None
+    if max(sketch.shape) > KEPT_SIDE:
+        overview = _shrink(sketch, KEPT_SIDE)
+        if not is_drawn(overview, count_tones(overview)):
+            return None
+        sketch = _crop(sketch)
+        tones = count_tones(sketch)
+    return Prepared(sketch, prepare(sketch, tones)) if is_drawn(sketch, tones) else None
 
 
 def open_picture(data: bytes) -> Image.Image:
@@ -88,7 +102,7 @@ def to_sketch(picture: Image.Image) -> np.ndarray:
     Raises MalformedImage, BlankImage.
     """
     work = _at_work_size(picture)
-    return _crop(work if is_drawn(work) else photo.whiten(work))
+    return _crop(work if is_drawn(work, count_tones(work)) else photo.whiten(work))
 
 
 def _at_work_size(picture: Image.Image) -> np.ndarray:
@@ -115,9 +129,12 @@ def _crop(work: np.ndarray) -> np.ndarray:
     return _shrink(work[rows, columns], KEPT_SIDE)
 
 
-def prepare(sketch: np.ndarray) -> np.ndarray:
-    """A sketch, (h, w) uint8, as MNIST would hold it: (28, 28) float32, ink 1 on paper 0. Raises BlankImage."""
-    digit = find_ink(sketch).strength
+def prepare(sketch: np.ndarray, tones: Tones | None = None) -> np.ndarray:
+    """A sketch, (h, w) uint8, as MNIST would hold it: (28, 28) float32, ink 1 on paper 0. Raises BlankImage.
+
+    `tones`: as for find_ink.
+    """
+    digit = find_ink(sketch, tones).strength
     height, width = digit.shape
     scale = BOX / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

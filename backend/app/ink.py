@@ -33,22 +33,31 @@ class Ink(NamedTuple):
     left: int
 
 
-def is_drawn(sketch: np.ndarray) -> bool:
+class Tones(NamedTuple):
+    """Which greys a sketch has."""
+
+    counts: np.ndarray  # (256,) float64: the pixels of each
+    border_level: int  # the commonest on the border
+    border_share: float  # of the border's pixels, those with about that grey
+
+
+def count_tones(sketch: np.ndarray) -> Tones:
+    """(h, w) uint8."""
+    return Tones(_histogram(sketch), *_commonest(_histogram(_border(sketch))))
+
+
+def is_drawn(sketch: np.ndarray, tones: Tones) -> bool:
     """(h, w) uint8: whether its paper has a single grey, which the paper of a photo never has."""
-    return _is_drawn(sketch, _histogram(sketch), _commonest(_histogram(_border(sketch)))[1])
-
-
-def _is_drawn(sketch: np.ndarray, greys: np.ndarray, border_share: float) -> bool:
-    commonest = greys.max()
+    commonest = tones.counts.max()
     if commonest == sketch.size:
         return True
     # an overexposed sheet is all white too, but the table around it is not
-    if commonest < EVEN * sketch.size or border_share <= 0.5:
+    if commonest < EVEN * sketch.size or tones.border_share <= 0.5:
         return False
     if commonest >= LITTLE_INK * sketch.size:
         return True
-    paper = int(greys.argmax())
-    ink = np.delete(greys, np.s_[max(0, paper - FLAT) : paper + FLAT + 1])
+    paper = int(tones.counts.argmax())
+    ink = np.delete(tones.counts, np.s_[max(0, paper - FLAT) : paper + FLAT + 1])
     return sketch.size < SMALL or _commonest(ink)[1] > 0.5 or not _is_table(sketch, paper)
 
 
@@ -61,13 +70,17 @@ def _is_table(sketch: np.ndarray, paper: int) -> bool:
     return bool((difference > np.median(difference) / 2).mean() > 0.8)
 
 
-def find_ink(sketch: np.ndarray) -> Ink:
-    """The digit of a sketch, (h, w) uint8, dark on light or light on dark, without specks. Raises BlankImage."""
-    greys, border = _histogram(sketch), _commonest(_histogram(_border(sketch)))
-    if not _is_drawn(sketch, greys, border[1]):
-        sketch = photo.whiten(sketch)
-        greys, border = _histogram(sketch), _commonest(_histogram(_border(sketch)))
-    paper = _paper(greys, *border)
+def find_ink(sketch: np.ndarray, tones: Tones | None = None) -> Ink:
+    """The digit of a sketch, (h, w) uint8, dark on light or light on dark, without specks. Raises BlankImage.
+
+    `tones`: of a sketch that is known to be drawn, so that they are not counted again.
+    """
+    if tones is None:
+        tones = count_tones(sketch)
+        if not is_drawn(sketch, tones):
+            sketch = photo.whiten(sketch)
+            tones = count_tones(sketch)
+    greys, paper = tones.counts, _paper(tones)
     # ink differs from paper strongly in one direction; noise differs a little in both
     distance = np.arange(256) - paper
     energy = greys * distance**2
@@ -90,11 +103,12 @@ def _solid(sketch: np.ndarray, is_solid: np.ndarray) -> np.ndarray:
     return cv2.threshold(sketch, int(is_solid.sum()) - 1, 1, cv2.THRESH_BINARY_INV)[1]
 
 
-def _paper(greys: np.ndarray, border_level: int, border_share: float) -> int:
+def _paper(tones: Tones) -> int:
     """The grey of the paper."""
-    level, _ = _commonest(greys)
+    level, _ = _commonest(tones.counts)
     # bold ink may cover more than paper does, but rarely the border as well
-    return border_level if border_share > 0.7 and abs(border_level - level) > MIN_CONTRAST else level
+    bold = tones.border_share > 0.7 and abs(tones.border_level - level) > MIN_CONTRAST
+    return tones.border_level if bold else level
 
 
 def _border(sketch: np.ndarray) -> np.ndarray:

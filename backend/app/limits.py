@@ -162,7 +162,7 @@ class Limits:
         return self._salt
 
     async def _renew_salt(self, pool: DatabasePool) -> None:
-        """In a transaction of its own, so that others see it at once."""
+        """In a separate transaction, so that others see it at once."""
         asked_at = time.monotonic()
         async with connect(pool) as connection:
             self._salt, lasts_s = await store.rate_limits.renew_salt(connection, os.urandom(32))

@@ -19,7 +19,7 @@ from app.store.archive import Restored
 
 Read = Callable[[bytes], np.ndarray]
 
-MAX_PICTURES = 10_000  # the model reads so many in about half a minute
+MAX_PICTURES = 10_000  # the model reads this many in about half a minute
 MAX_PICTURE = 10_000_000  # bytes
 
 NOT_A_DIGIT = {"none", "not a digit"}

@@ -1,4 +1,4 @@
-"""A request's picture, from the body or from a form, as a sketch."""
+"""A request's picture, from the body or from a form."""
 
 import asyncio
 from asyncio import ensure_future
@@ -25,6 +25,7 @@ from app.errors import (
     NotAnImage,
     PictureTooComplex,
 )
+from app.imaging import Prepared
 from app.turns import Turns
 
 LARGE = Turns(at_once=2, waiting=16)  # pictures that are decoded in separate processes
@@ -63,9 +64,9 @@ PICTURE_ERRORS = (
 )
 
 
-async def decode_upload(request: Request, data: bytes) -> np.ndarray:
-    """As imaging.read: (h, w) uint8. Pictures that may take long are decoded in a separate process, which is killed if
-    the client disconnects. Raises MissingImage, Busy and ClientDisconnect too.
+async def decode_upload(request: Request, data: bytes) -> Prepared:
+    """Reads and prepares a picture file, in a separate process if it may take long; that is killed if the client
+    disconnects. Raises as imaging.read and imaging.prepare do, and MissingImage, Busy and ClientDisconnect.
     """
     if not data:
         raise MissingImage
@@ -80,10 +81,11 @@ async def decode_upload(request: Request, data: bytes) -> np.ndarray:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():
             raise ClientDisconnect
-        return reading.result()
+        sketch = reading.result()
     finally:
         reading.cancel()
         gone.cancel()
+    return Prepared(sketch, imaging.prepare(sketch))
 
 
 async def _read(data: bytes, client: str) -> np.ndarray:
@@ -103,15 +105,19 @@ async def _hang_up(request: Request) -> None:
         continue
 
 
-async def read_sketch(request: Request) -> np.ndarray:
-    """The request's picture, as decode_upload gives it."""
+async def read_body(request: Request) -> bytes:
+    """The request's picture file, from the body or from the form field `file`. Raises MissingImage."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return await decode_upload(request, await request.body())
+        return await request.body()
     async with request.form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise MissingImage
-        return await decode_upload(request, await file.read())
+        return await file.read()
 
 
-Sketch = Annotated[np.ndarray, Depends(read_sketch)]
+async def _upload(request: Request) -> Prepared:
+    return await decode_upload(request, await read_body(request))
+
+
+Upload = Annotated[Prepared, Depends(_upload)]

@@ -102,8 +102,12 @@ def running(contender: Contender, port: int, workers: int) -> Iterator[Running]:
         start = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, *contender.command(port, workers)],
-            cwd=BACKEND, env=environment, stdout=nowhere, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            cwd=BACKEND,
+            env=environment,
+            stdout=nowhere,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         while not _answers(port, request):
             if process.poll() is not None or time.monotonic() > start + START_S:

@@ -1,4 +1,4 @@
-"""One hostile client, as a process of its own: everything that is known to hold a server up, again and again.
+"""One hostile client, as a separate process: everything that is known to hold a server up, again and again.
 
 python -m benchmarks.hostile BACKEND_PORT PAGE_PORT
 

@@ -1,4 +1,4 @@
-"""Database, backend and page as processes of this machine, on ports and data of their own."""
+"""Database, backend and page as processes of this machine, on their own ports and data."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ class Stack(NamedTuple):
 def running(secret: str) -> Iterator[Stack]:
     """With as many workers as there are cores, and limits on. Raises Unusable."""
     if not UV:
-        raise Unusable("uv is not to be found: uv run --group crowd python crowd.py")
+        raise Unusable("uv was not found: run this as `uv run --group crowd python crowd.py`")
     with tempfile.TemporaryDirectory(prefix="crowd-", ignore_cleanup_errors=True) as folder:
         postgres = Postgres(Path(folder, "data"))
         Path(folder).chmod(0o755)  # Postgres may run as another user

@@ -59,7 +59,7 @@ def find() -> str:
 
 
 def run(port: int, request: Request, clients: int, seconds: int) -> Load:
-    """So many clients on 127.0.0.1, each of whom asks again as soon as it is answered."""
+    """This many clients on 127.0.0.1, each of whom asks again as soon as it is answered."""
     with tempfile.TemporaryDirectory() as folder:
         body, script = Path(folder, "body"), Path(folder, "script.lua")
         body.write_bytes(request.body)

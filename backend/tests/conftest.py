@@ -1,26 +1,19 @@
-"""What the tests share: a real Postgres, the application on it, and MNIST where it is at hand."""
+"""What the tests share: a real Postgres, the application on it, and MNIST if it is there."""
 
 import os
-import random
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from psycopg.rows import dict_row
+from postgres_for_tests import UV, Postgres, free_port  # noqa: F401 (others take UV from here)
 
 from app.config import BACKEND, Settings, get_settings
 from app.main import app
 from app.recognizer import Recognizer
 
-EMBEDDED = BACKEND.parent / "db" / "embedded.py"
-UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
 SHIPPED = "models/default/model.onnx"
 TOKEN = "a-token-for-tests"
 USUAL = {
@@ -36,50 +29,6 @@ USUAL = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First the scripts' tests, which take longest: so the workers end at about the same time."""
     items.sort(key=lambda item: len(item.path.parts))
-
-
-def free_port() -> int:
-    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as taken, suppress(OSError):
-            taken.bind(("127.0.0.1", port))
-            return port
-
-
-class Postgres:
-    """A real one, from db/embedded.py, that a test may stop and start again."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.environment = {
-            "DB_HOST": "127.0.0.1",
-            "DB_PORT": str(free_port()),
-            "POSTGRES_USER": "tester",
-            "POSTGRES_PASSWORD": "the owner's",
-            "POSTGRES_DB": "sketches",
-            "DB_USER": "the service",
-            "DB_PASSWORD": "it's a s3cret \\ %",  # what connection strings trip over
-        }
-
-    def start(self) -> None:
-        self._embedded("start")
-
-    def stop(self) -> None:
-        self._embedded("stop")
-
-    def connect(self) -> psycopg.Connection:
-        """As the owner, who may change anything."""
-        names = {"host": "DB_HOST", "port": "DB_PORT", "user": "POSTGRES_USER", "password": "POSTGRES_PASSWORD",
-                 "dbname": "POSTGRES_DB"}  # fmt: skip
-        where = {ours: self.environment[theirs] for ours, theirs in names.items()}
-        return psycopg.connect(**where, autocommit=True, row_factory=dict_row)
-
-    def _embedded(self, what: str) -> None:
-        assert UV, "uv is not to be found: run the tests by `uv run pytest`"
-        command = [UV, "run", "--script", str(EMBEDDED), what, "--data", str(self.data)]
-        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What can befall a Postgres, and a backend: frozen, killed, out of disk."""
+"""What can happen to a Postgres and to a backend: frozen, killed, out of disk."""
 
 import os
 import signal

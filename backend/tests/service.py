@@ -1,4 +1,4 @@
-"""The backend as a process of its own, as it runs in production."""
+"""The backend as a separate process, as it runs in production."""
 
 import os
 import re
@@ -31,9 +31,12 @@ class Service:
         self._output = tempfile.NamedTemporaryFile()  # a pipe that nobody reads would hold it up when it is full
         self.process = subprocess.Popen(
             [*self.command, "--port", str(port)],
-            cwd=BACKEND, env=os.environ | self.environment, stdout=self._output, stderr=subprocess.STDOUT,
+            cwd=BACKEND,
+            env=os.environ | self.environment,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
-        )  # fmt: skip
+        )
         self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():

@@ -29,9 +29,7 @@ def test_every_server_is_measured_beside_the_empty_route(tmp_path):
     assert done.returncode == 0, done.stderr
     cells = json.loads((tmp_path / "f.json").read_text())
     assert len({cell["server"] for cell in cells}) == 4
-    assert [cell["picture"] for cell in cells if cell["server"] == "ours"] == [
-        "grey", "the page's", "RGBA"
-    ]  # fmt: skip
+    assert [cell["picture"] for cell in cells if cell["server"] == "ours"] == ["grey", "the page's", "RGBA"]
     assert cells[0]["times_empty"] == 1
     for cell in cells:
         assert cell["failed"] == 0, cell

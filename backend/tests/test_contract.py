@@ -28,10 +28,19 @@ def service(postgres) -> Iterator[Service]:
 
 def explore(service: Service, examples: int, phases: str, token: bool, patience_s: int) -> None:
     command = [
-        sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/contract.toml",
-        "run", f"{service.client.base_url}/openapi.json", "--seed", str(SEED), "--max-examples", str(examples),
-        "--phases", phases, "--no-color", "--no-shrink", "--warnings", "off",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "--config-file=tests/contract.toml",
+        "run",
+        f"{service.client.base_url}/openapi.json",
+        f"--seed={SEED}",
+        f"--max-examples={examples}",
+        f"--phases={phases}",
+        "--no-color",
+        "--no-shrink",
+        "--warnings=off",
+    ]
     if token:
         command += ["--header", f"Authorization: {ADMIN['Authorization']}"]
     environment = os.environ | {"PYTHONPATH": str(BACKEND)}

@@ -66,8 +66,19 @@ def test_several_models_and_letters_go_into_the_card(tmp_path, model):
     for file in files:
         write_unipen(file, [0, 3, 4, 8])
         file.write_text(file.read_text().replace('"4"', '"K"'))  # a letter, as far as the file says
-    said = evaluate("--model-path", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--data", *files, "--letters",
-                    "--record", "friends", "--output", tmp_path / "report")  # fmt: skip
+    said = evaluate(
+        "--model-path",
+        tmp_path / "a",
+        tmp_path / "b",
+        tmp_path / "c",
+        "--data",
+        *files,
+        "--letters",
+        "--record",
+        "friends",
+        "--output",
+        tmp_path / "report",
+    )
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     card = Card.read(tmp_path / "a" / "card.json")
     recorded = card.metrics.pop("friends")

@@ -35,8 +35,13 @@ class Executed(NamedTuple):
     found: dict[str, Any]
 
     def outputs(self, kind: str) -> list[Any]:
-        return [output["data"][kind] for cell in self.cells if cell.cell_type == "code"
-                for output in cell.outputs if kind in output.get("data", {})]  # fmt: skip
+        return [
+            output["data"][kind]
+            for cell in self.cells
+            if cell.cell_type == "code"
+            for output in cell.outputs
+            if kind in output.get("data", {})
+        ]
 
 
 def execute(mnist: Path) -> Executed:

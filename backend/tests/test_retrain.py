@@ -33,9 +33,16 @@ from training.cli import Unusable
 
 PATIENCE_S = 300
 SMALL = [
-    "--epochs", "2", "--strokes", "100", "--real", "0", "--non-digits", "20",
-    "--held-out", "100", "--judged-on", "100", "--batch-size", "32", "--drawn-per-epoch", "400", "--no-bfloat16",
-]  # fmt: skip
+    "--epochs=2",
+    "--strokes=100",
+    "--real=0",
+    "--non-digits=20",
+    "--held-out=100",
+    "--judged-on=100",
+    "--batch-size=32",
+    "--drawn-per-epoch=400",
+    "--no-bfloat16",
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +65,15 @@ def retrain(postgres, database, mnist_like, tmp_path):
 
 
 def start(postgres, mnist_like: Path, folder: Path, *options: str) -> subprocess.Popen:
-    environment = os.environ | postgres.environment | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1",
-                                                       "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}  # fmt: skip
+    environment = (
+        os.environ
+        | postgres.environment
+        | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1", "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}
+    )
     command = [sys.executable, "retrain.py", *SMALL, "--model-path", str(folder / "candidate"), *options]
-    return subprocess.Popen(command, cwd=BACKEND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            text=True)  # fmt: skip
+    return subprocess.Popen(
+        command, cwd=BACKEND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def sketch(digit: int, number: int, lying: bool = False) -> bytes:
@@ -194,8 +205,15 @@ def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain
     for number in range(400):
         digit = (2, 3, 4, 5, 7)[number % 5]
         submit(database, digit, sketch(digit, number, lying=True), "pending")
-    gentle = ["--epochs", "3", "--learning-rate", "3e-4", "--strokes", "600", "--real", "0", "--drawn-per-epoch", "900",
-              "--held-out", "1000", "--judged-on", "3000"]  # fmt: skip
+    gentle = [
+        "--epochs=3",
+        "--learning-rate=3e-4",
+        "--strokes=600",
+        "--real=0",
+        "--drawn-per-epoch=900",
+        "--held-out=1000",
+        "--judged-on=3000",
+    ]
     status, said = retrain("--all-labelled", "--promote", *gentle)
     assert status == 0, said
     (stored,) = models(database)
@@ -286,6 +304,21 @@ def test_verdict_is_void_where_another_model_serves_by_now(on_the_database, mode
     assert now.weights == b"weights"
     assert candidate(1).version not in [row["version"] for row in models(on_the_database)]
     assert on_the_database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [(UNDECIDED, PASSED, PASSED), (PASSED, UNDECIDED, PASSED), (UNDECIDED, FAILED, FAILED)],
+)
+def test_same_network_once_more_has_the_newer_verdict_unless_it_has_passed(
+    on_the_database, model, tmp_path, first, second, kept
+):
+    """As if only sketches were approved meanwhile that are held out."""
+    for verdict in (first, second):
+        publish(tmp_path, verdict, [], promote=False)
+    (stored,) = models(on_the_database)
+    assert Verdict.model_validate(stored["verdict"]) == kept
+    assert on_the_database.execute("SELECT count(*) AS n FROM races").fetchone()["n"] == (first is UNDECIDED)
 
 
 def test_passed_candidate_is_promoted_on_request_against_the_one_that_serves(on_the_database, model, tmp_path):

@@ -24,14 +24,26 @@ from training.loop import predict
 from training.strokes import make_drawn
 
 PATIENCE_S = 300
-OPTIONS = ["--epochs", "3", "--held-out", "60", "--strokes", "60", "--non-digits", "30", "--batch-size", "32",
-           "--no-cuda", "--real", "0", "--seed", "4"]  # fmt: skip
+OPTIONS = [
+    "--epochs=3",
+    "--held-out=60",
+    "--strokes=60",
+    "--non-digits=30",
+    "--batch-size=32",
+    "--no-cuda",
+    "--real=0",
+    "--seed=4",
+]
 
 
 def start(folder: Path, debug: bool) -> subprocess.Popen:
     command = [sys.executable, "train.py", *OPTIONS, "--model-path", folder / "model", "--plots", folder / "plots"]
-    environment = os.environ | {"MNIST_DIR": str(folder / "data"), "DEBUG_MODE": str(int(debug)),
-                                "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}  # fmt: skip
+    environment = os.environ | {
+        "MNIST_DIR": str(folder / "data"),
+        "DEBUG_MODE": str(int(debug)),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
     return subprocess.Popen(
         command, cwd=BACKEND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -76,11 +88,18 @@ def test_interrupted_run_went_on(trained):
 
 def test_everything_promised_is_written(trained):
     assert sorted(file.name for file in (trained.folder / "model").iterdir()) == [
-        "card.json", "config.yaml", "model.onnx", "model.pt", "train.log",
-    ]  # fmt: skip
+        "card.json",
+        "config.yaml",
+        "model.onnx",
+        "model.pt",
+        "train.log",
+    ]
     assert sorted(file.name for file in (trained.folder / "plots").iterdir()) == [
-        "accuracy.png", "confusion.png", "loss.png", "test_report.json",
-    ]  # fmt: skip
+        "accuracy.png",
+        "confusion.png",
+        "loss.png",
+        "test_report.json",
+    ]
     for plot in (trained.folder / "plots").glob("*.png"):
         assert min(Image.open(plot).size) > 300
 
@@ -157,8 +176,14 @@ def test_its_own_settings_file_repeats_a_run(trained, tmp_path, monkeypatch):
 
 def run(folder: Path, *command) -> subprocess.CompletedProcess:
     environment = os.environ | {"MNIST_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, *map(str, command)], cwd=BACKEND, env=environment, timeout=PATIENCE_S,
-                          capture_output=True, text=True)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=BACKEND,
+        env=environment,
+        timeout=PATIENCE_S,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")

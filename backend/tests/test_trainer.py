@@ -28,9 +28,14 @@ class Trainer:
     def __init__(self, settings: dict[str, str], *options: str) -> None:
         environment = os.environ | settings | {"OMP_NUM_THREADS": "1", "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "trainer.py", *SMALL, *options], cwd=BACKEND, env=environment, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "trainer.py", *SMALL, *options],
+            cwd=BACKEND,
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def kill(self) -> None:
         """The trainer alone, as kill -9 does: retrain.py must notice by itself."""

@@ -15,7 +15,7 @@ def block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Seq
 
 
 def compact(width: int = 16, times: tuple[int, ...] = (1, 2, 4, 8), dropout: float = 0.2) -> nn.Sequential:
-    """Four pairs of 3×3 convolutions, each at half the resolution of the last and so many `times` the width.
+    """Four pairs of 3×3 convolutions, each at half the resolution of the last and this many `times` the width.
 
     Depth is cheap where the picture is small: 9 million multiplications for 0.3 million weights.
     """

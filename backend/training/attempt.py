@@ -1,4 +1,4 @@
-"""One attempt at a retraining: retrain.py as a process of its own, from the last checkpoint that the database holds."""
+"""One attempt at a retraining: retrain.py as a separate process, from the last checkpoint that the database holds."""
 
 import asyncio
 import json
@@ -46,8 +46,16 @@ class Attempt:
         if standing.checkpoint:
             self._checkpoint.write_bytes(standing.checkpoint)
             self._add(f"A trainer takes it up again, after epoch {len(self._curve)}.")
-        self._command = [sys.executable, "retrain.py", "--progress", "--model-path", str(folder),
-                         "--only", str(self._only), *options]  # fmt: skip
+        self._command = [
+            sys.executable,
+            "retrain.py",
+            "--progress",
+            "--model-path",
+            str(folder),
+            "--only",
+            str(self._only),
+            *options,
+        ]
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> None:
@@ -58,8 +66,10 @@ class Attempt:
         try:
             async with asyncio.TaskGroup() as group:
                 reporting = group.create_task(self._report_now_and_then())
-                reading = [group.create_task(self._follow(self._process.stdout, self._heed)),
-                           group.create_task(self._follow(self._process.stderr, self._note))]  # fmt: skip
+                reading = [
+                    group.create_task(self._follow(self._process.stdout, self._heed)),
+                    group.create_task(self._follow(self._process.stderr, self._note)),
+                ]
                 await asyncio.wait(reading)
                 reporting.cancel()
             status = await self._process.wait()
@@ -89,15 +99,15 @@ class Attempt:
             await heed(line.decode(errors="replace").rstrip())
 
     async def _heed(self, line: str) -> None:
-        """What it tells in JSON; some library's word to standard output is for the log."""
+        """Reads its messages, in JSON; anything else on standard output is for the log."""
         try:
-            told = json.loads(line)
+            message = json.loads(line)
         except ValueError:
             return await self._note(line)
-        if epoch := told.pop("epoch", None):
+        if epoch := message.pop("epoch", None):
             await self._keep(epoch)
-        if told:
-            await self._write(**told)
+        if message:
+            await self._write(**message)
 
     async def _note(self, line: str) -> None:
         print(line, file=sys.stderr)

@@ -26,8 +26,12 @@ def calibrate(model: nn.Module, validation: Digits, config: Config) -> Calibrati
     # at most 1, which sums of float32 may exceed by a hair
     threshold = min(confidence[predictions == validation.labels].quantile(config.unsure_share).item(), 1.0)
     wrong = is_digit & (predictions != validation.labels)
-    log.info("temperature %.3f; unsure below %.3f: %.1f%% of wrong predictions, %.1f%% of other drawings", temperature,
-             threshold, *(100 * _share_below(threshold, confidence[some]) for some in (wrong, ~is_digit)))  # fmt: skip
+    log.info(
+        "temperature %.3f; unsure below %.3f: %.1f%% of wrong predictions, %.1f%% of other drawings",
+        temperature,
+        threshold,
+        *(100 * _share_below(threshold, confidence[some]) for some in (wrong, ~is_digit)),
+    )
     return Calibration(temperature, threshold)
 
 

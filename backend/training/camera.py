@@ -76,7 +76,11 @@ def _shadow(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         cv2.ellipse(mask, (tuple(middle.tolist()), tuple((2 * sizes).tolist()), rng.uniform(0, 180)), 255, -1)
     else:
-        cv2.fillConvexPoly(mask, cv2.boxPoints((tuple(middle.tolist()), tuple((2 * sizes).tolist()), rng.uniform(0, 180))).astype(np.int32), 255)  # fmt: skip  # noqa: E501
+        cv2.fillConvexPoly(
+            mask,
+            cv2.boxPoints((tuple(middle.tolist()), tuple((2 * sizes).tolist()), rng.uniform(0, 180))).astype(np.int32),
+            255,
+        )
     small = cv2.resize(mask, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small, (0, 0), min(shape) * rng.uniform(0.008, 0.06) / 4)
     return cv2.resize(soft, (width, height)).astype(np.float32) / 255

@@ -36,7 +36,7 @@ class Config:
     strokes: int = 80_000  # digits made by training/strokes.py: styles that MNIST lacks
     real: int = 80_000  # digits after those of real writers: training/writers.py
     non_digits: int = 20_000  # drawings that are no digits, to be unsure of
-    drawn_per_epoch: int = 40_000  # so many of all three, at random; all of them each time would drown MNIST
+    drawn_per_epoch: int = 40_000  # this many of all three, at random; all of them each time would drown MNIST
     unsure_share: float = 0.025  # of right answers on augmented validation pictures that may be called unsure
     start: str = ""  # a folder that train.py wrote: training begins with its weights; empty: with random ones
     lessons: str = ""  # teach.py's file: what teachers say of MNIST's pictures takes the place of their labels
@@ -81,8 +81,8 @@ def add_options(parser: argparse.ArgumentParser, base: Config) -> None:
                 how = {"action": argparse.BooleanOptionalAction}
             if setting.name == "architecture":
                 how = {"choices": list(ARCHITECTURES)}
-            group.add_argument(_option(setting.name), default=None, help=f"{value} unless told otherwise", **how)
-    group.add_argument("--augmentation", choices=list(AUGMENTATIONS), help="ours unless told otherwise")
+            group.add_argument(_option(setting.name), default=None, help=f"default: {value}", **how)
+    group.add_argument("--augmentation", choices=list(AUGMENTATIONS), help="default: ours")
 
 
 def from_options(

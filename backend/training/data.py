@@ -11,7 +11,7 @@ from torchvision import datasets
 from training.cli import Unusable, one_line
 from training.settings import BACKEND, Settings
 
-NO_DIGIT = -1  # the label of what is no digit
+NO_DIGIT = -1  # the label of what is not a digit
 SPLIT_SEED = 0  # the split is the same in every run, whatever the run's own seed
 
 
@@ -38,7 +38,7 @@ NOTHING = Digits(torch.empty(0, 28, 28, dtype=torch.uint8), torch.empty(0, dtype
 
 
 def mnist_directory() -> Path:
-    """Where MNIST lies, or is downloaded to: MNIST_DIR, relative to backend/."""
+    """Where MNIST is, or is downloaded to: MNIST_DIR, relative to backend/."""
     return BACKEND / Settings().mnist_dir
 
 
@@ -58,7 +58,7 @@ def load_mnist(directory: Path, train: bool) -> Digits:
         HTTPException,
     ) as e:  # all torchvision's
         trouble = "is damaged or incomplete" if is_there else "is missing and cannot be downloaded"
-        raise Unusable(f"MNIST in {directory} {trouble}: {one_line(e)}. MNIST_DIR names the folder it lies in.") from e
+        raise Unusable(f"MNIST in {directory} {trouble}: {one_line(e)}. MNIST_DIR names its folder.") from e
     return Digits(found.data, found.targets)
 
 

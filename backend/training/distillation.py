@@ -49,7 +49,7 @@ class Lessons(NamedTuple):
 
 
 def load_lessons(path: Path, pictures: int) -> Lessons:
-    """Those that teach.py wrote on so many pictures. Raises Unusable for others, OSError where there is no file."""
+    """Those that teach.py wrote on this many pictures. Raises Unusable for others, OSError where there is no file."""
     try:
         lessons = Lessons(**torch.load(path, map_location="cpu", weights_only=True))
     except DAMAGED as e:
@@ -81,9 +81,16 @@ def mean_log_probabilities(teachers: list[nn.Module], inputs: Tensor, views: int
 
 
 @torch.inference_mode()
-def make_lessons(images: Tensor, teachers: list[nn.Module], copies: int, augmentation: Augmentation,
-                 generator: torch.Generator, views: int = 1, bfloat16: bool = False) -> Lessons:  # fmt: skip
-    """Labels (n, 28, 28) uint8 pictures as they are, seen in so many `views`, and `copies` changed copies of each.
+def make_lessons(
+    images: Tensor,
+    teachers: list[nn.Module],
+    copies: int,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    views: int = 1,
+    bfloat16: bool = False,
+) -> Lessons:
+    """Labels (n, 28, 28) uint8 pictures as they are, seen in this many `views`, and `copies` changed copies of each.
 
     Views help where the picture is sharp: over seven, one network lost a fifth less on MNIST's validation split; on
     changed copies, which are views themselves, hardly at all. Every copy is changed, whatever `augmentation.plain`:

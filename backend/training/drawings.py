@@ -24,7 +24,7 @@ from training.writers import read_strokes, split_writers
 
 
 class Chunk(NamedTuple):
-    """So many of the drawings that a seed makes, from `start` on."""
+    """This many of the drawings that a seed makes, from `start` on."""
 
     kind: Literal["digit", "other", "real"]
     count: int

@@ -15,8 +15,10 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error over bins of equal width (Guo et al., 2017)."""
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(right[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean()
-            for b in np.unique(bin_of)]  # fmt: skip
+    gaps = [
+        abs(right[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean()
+        for b in np.unique(bin_of)
+    ]
     return float(sum(gaps))
 
 
@@ -36,12 +38,17 @@ def report(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
         "f1": float(f1.mean()),
         "calibration_error": calibration_error(probabilities.max(1), predictions == labels),
         "per_class": [
-            {"digit": d, "pictures": int(matrix[d].sum()), "precision": float(precision[d]),
-             "recall": float(recall[d]), "f1": float(f1[d])}
+            {
+                "digit": d,
+                "pictures": int(matrix[d].sum()),
+                "precision": float(precision[d]),
+                "recall": float(recall[d]),
+                "f1": float(f1[d]),
+            }
             for d in range(CLASSES)
         ],
         "confusion_matrix": matrix.tolist(),
-    }  # fmt: skip
+    }
 
 
 def as_text(figures: dict[str, Any]) -> str:

@@ -34,8 +34,17 @@ def to_onnx(model: nn.Module, path: Path) -> bytes:
     model.eval()
     example = torch.zeros(2, 1, 28, 28, device=next(model.parameters()).device)
     batch = torch.export.Dim("batch")
-    torch.onnx.export(model, (example,), path, input_names=["image"], output_names=["logits"],
-                      dynamic_shapes=({0: batch},), external_data=False, dynamo=True, verbose=False)  # fmt: skip
+    torch.onnx.export(
+        model,
+        (example,),
+        path,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_shapes=({0: batch},),
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
     network = onnx.load(path)
     for part in (network.graph, *network.graph.node, *network.graph.value_info):
         part.ClearField("metadata_props")  # stack traces, with the paths of whoever trained it
@@ -43,18 +52,26 @@ def to_onnx(model: nn.Module, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibration, **told: Any) -> Path:
+def write(model: nn.Module, folder: Path, architecture: str, calibration: Calibration, **fields: Any) -> Path:
     """model.pt, model.onnx and card.json into `folder`; returns the ONNX file's path.
 
-    `told`: the fields of the card that are not found here.
+    `fields`: the rest of the card's fields.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), folder / "model.pt")
     onnx = to_onnx(model, folder / "model.onnx")
     sha256 = hashlib.sha256(onnx).hexdigest()
-    card = Card(format=FORMAT, version=f"{architecture}-{sha256[:8]}", sha256=sha256, architecture=architecture,
-                onnx_bytes=len(onnx), milliseconds=round(time_of(onnx), 3), temperature=calibration.temperature,
-                unsure_below=calibration.unsure_below, **told)  # fmt: skip
+    card = Card(
+        format=FORMAT,
+        version=f"{architecture}-{sha256[:8]}",
+        sha256=sha256,
+        architecture=architecture,
+        onnx_bytes=len(onnx),
+        milliseconds=round(time_of(onnx), 3),
+        temperature=calibration.temperature,
+        unsure_below=calibration.unsure_below,
+        **fields,
+    )
     card.write(folder / "card.json")
     return folder / "model.onnx"
 

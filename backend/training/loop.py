@@ -50,9 +50,17 @@ def accuracy(model: nn.Module, digits: Digits) -> float | None:
     return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
 
 
-def fit(model: nn.Module, train: Digits, drawn: Digits, validation: Digits, config: Config, checkpoint: Path,
-        lessons: Lessons | None = None, after_epoch: Callable[[Epoch], None] = lambda epoch: None,
-        began_as: str = "") -> list[Epoch]:  # fmt: skip
+def fit(
+    model: nn.Module,
+    train: Digits,
+    drawn: Digits,
+    validation: Digits,
+    config: Config,
+    checkpoint: Path,
+    lessons: Lessons | None = None,
+    after_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    began_as: str = "",
+) -> list[Epoch]:
     """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
 
     An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. With `lessons` on the
@@ -167,8 +175,13 @@ def _log(history: list[Epoch], epochs: int) -> None:
     left = (epochs - last.epoch) * statistics.median(epoch.seconds for epoch in history) / 60
     log.info(
         "epoch %2d  train loss %.4f  validation loss %.4f  accuracy %.2f%%  %.0f s, about %.0f min left",
-        last.epoch, last.train_loss, last.validation_loss, 100 * last.validation_accuracy, last.seconds, left,
-    )  # fmt: skip
+        last.epoch,
+        last.train_loss,
+        last.validation_loss,
+        100 * last.validation_accuracy,
+        last.seconds,
+        left,
+    )
 
 
 def _optimizers(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:

@@ -86,7 +86,7 @@ def write_digit(digit: int, pen: str, rng: np.random.Generator) -> Ink:
 
 
 def noise(shape: tuple[int, int], rng: np.random.Generator, across: float, down: float | None = None) -> np.ndarray:
-    """(h, w) float32 of standard deviation 1, of lumps so many pixels large."""
+    """(h, w) float32 of standard deviation 1, of lumps this many pixels large."""
     height, width = shape
     small = max(2, int(height / (down or across))), max(2, int(width / across))
     lumps = rng.standard_normal(small, np.float32)
@@ -170,7 +170,14 @@ def _rule(plane: Plane, corners: np.ndarray, kind: str, height: float, rng: np.r
     if kind == "ruled" and rng.random() < 0.4:  # a red margin, left of the digit
         margin = np.zeros(plane.shape, np.uint8)
         at = -(height * rng.uniform(0.7, 1.1) + 2) * right
-        cv2.line(margin, *map(tuple, plane.place(np.array([at - 500 * down, at + 500 * down])).tolist()), 255, thick, cv2.LINE_AA, SHIFT)  # fmt: skip  # noqa: E501
+        cv2.line(
+            margin,
+            *map(tuple, plane.place(np.array([at - 500 * down, at + 500 * down])).tolist()),
+            255,
+            thick,
+            cv2.LINE_AA,
+            SHIFT,
+        )
         taken = np.maximum(taken, 0.5 * margin.astype(np.float32)[..., None] / 255 * np.float32([0.1, 0.9, 0.8]))
     return taken
 

@@ -234,7 +234,17 @@ def five_one_stroke(rng: np.random.Generator) -> Skeleton:
 def five_curved(rng: np.random.Generator) -> Skeleton:
     """Like an S with a straight top, no corner anywhere."""
     start = [(rng.uniform(0.8, 1.05), rng.uniform(-0.02, 0.12)), (0.5, 0.02)]
-    return [[*start, (0.2, 0.12), (0.2, 0.35), (0.55, 0.45), (0.88, 0.68), (0.5, 1), (rng.uniform(0, 0.15), rng.uniform(0.82, 1.0))]]  # fmt: skip  # noqa: E501
+    return [
+        [
+            *start,
+            (0.2, 0.12),
+            (0.2, 0.35),
+            (0.55, 0.45),
+            (0.88, 0.68),
+            (0.5, 1),
+            (rng.uniform(0, 0.15), rng.uniform(0.82, 1.0)),
+        ]
+    ]
 
 
 # --- 6 --------------------------------------------------------------------------------------------

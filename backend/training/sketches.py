@@ -59,17 +59,18 @@ async def load(
             except AppError:
                 continue
             newest = max(newest or sketch.created_at, sketch.created_at)
-            whence = origin(sketch.id, sketch.created_at, sketch.visit, picture)
-            part = _part(whence.by_visit)
+            where_from = origin(sketch.id, sketch.created_at, sketch.visit, picture)
+            part = _part(where_from.by_visit)
             if part == "held_out" and sketch.true_label is None:
                 continue
             if part == "held_out":
                 ids.append(sketch.id)
-                origins.append(whence)
+                origins.append(where_from)
             pictures[part].append(np.round(picture * 255).astype(np.uint8))
             labels[part].append(NO_DIGIT if sketch.true_label is None else sketch.true_label)
-    return Sketches(**{part: _digits(pictures[part], labels[part]) for part in pictures}, ids=ids, origins=origins,
-                    newest=newest)  # fmt: skip
+    return Sketches(
+        **{part: _digits(pictures[part], labels[part]) for part in pictures}, ids=ids, origins=origins, newest=newest
+    )
 
 
 def _part(share: float) -> str:
@@ -83,5 +84,5 @@ def _digits(pictures: list[np.ndarray], labels: list[int]) -> Digits:
 
 
 def repeat(digits: Digits, times: int) -> Digits:
-    """Each picture so many times."""
+    """Each picture this many times."""
     return digits.take(torch.arange(len(digits)).repeat(times))

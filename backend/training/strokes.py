@@ -44,7 +44,7 @@ def make_real(count: int, seed: int, folder: Path) -> Digits:
 
 
 def make_drawn(digits: int, non_digits: int, seed: int, share: float) -> tuple[Digits, Digits]:
-    """(to train on, to validate on): so many digits and other drawings, and `share` as many that are not the same."""
+    """(to train on, to validate on): this many digits and other drawings, and `share` as many that are not the same."""
     drawn, held_out = NOTHING, NOTHING
     for make, count in ((make_digits, digits), (make_non_digits, non_digits)):
         drawn += make(count, 2 * seed)

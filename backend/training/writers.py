@@ -1,4 +1,4 @@
-"""Digits that real people wrote on tablets, to learn from: where they lie, and which writers are held out.
+"""Digits that real people wrote on tablets, to learn from: where they are, and which writers are held out.
 
 Two collections of the UCI Machine Learning Repository, both CC BY 4.0: E. Alpaydin, F. Alimoglu, Pen-Based Recognition
 of Handwritten Digits, 1996 (its training set, 30 writers), and D. Llorens and others, UJI Pen Characters, version 2,
@@ -36,7 +36,7 @@ UJI_WRITERS = range(17, 48)
 
 
 def strokes_directory() -> Path:
-    """Where the strokes lie, or are downloaded to: STROKES_DIR, relative to backend/."""
+    """Where the strokes are, or are downloaded to: STROKES_DIR, relative to backend/."""
     return BACKEND / Settings().strokes_dir
 
 
@@ -84,18 +84,19 @@ def split_writers(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
 
 def checksum(samples: list[Sample]) -> str:
     """SHA-256 over labels, writers and points: the same however the files were packed."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for label, strokes, writer in samples:
-        told.update(f"{label} {writer} {len(strokes)}".encode())
+        digest.update(f"{label} {writer} {len(strokes)}".encode())
         for stroke in strokes:
-            told.update(stroke.astype("<f8").tobytes())
-    return told.hexdigest()
+            digest.update(stroke.astype("<f8").tobytes())
+    return digest.hexdigest()
 
 
 def _download(name: str, folder: Path) -> None:
     path, member = ARCHIVES[name]
     try:
-        with urllib.request.urlopen(UCI + path, timeout=PATIENCE_S) as response:
+        # not urlopen, which would keep the proxies of the process's first download
+        with urllib.request.build_opener().open(UCI + path, timeout=PATIENCE_S) as response:
             archive = zipfile.ZipFile(io.BytesIO(response.read()))
         inside = next(entry for entry in archive.namelist() if entry.endswith(member))
         content = archive.read(inside)
@@ -103,4 +104,6 @@ def _download(name: str, folder: Path) -> None:
     except (OSError, HTTPException, ValueError, zipfile.BadZipFile, StopIteration) as e:
         raise Unusable(f"{name} is missing in {folder}, and cannot be downloaded from UCI: {one_line(e)}") from e
     make_folder(folder)
-    (folder / name).write_bytes(content)
+    part = folder / f"{name}.part"
+    part.write_bytes(content)
+    part.replace(folder / name)  # whole or not at all, even if this process is killed

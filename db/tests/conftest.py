@@ -1,45 +1,29 @@
 """What the tests of db/ and of the scripts share."""
 
 import os
-import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from postgres_for_tests import free_port
+
+import local
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "db"))
-
-import local  # noqa: E402
-
+BACKEND_PYTHON = ROOT / "backend/.venv/bin/python"  # with what its tests need; test.sh makes it
 SETTINGS = local.read_env(ROOT / ".env.example")
 PORTS = ["DB_PORT", "BACKEND_PORT", "FRONTEND_PORT"]
 APP_PASSWORD = "what the backend $igns in with"
 UV = os.environ.get("UV") or local.find_uv()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The marks that test.sh chooses by; the other two projects have them in their pyproject.toml."""
-    for mark in ("long", "slow"):
-        config.addinivalue_line("markers", mark)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First the files that start all three services, which take longest: so the workers end at about the same time."""
     longest = {item.path for item in items if "checkout" in item.fixturenames}
     items.sort(key=lambda item: item.path not in longest)
-
-
-def free_port() -> int:
-    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        if not local.port_trouble(port):
-            return port
 
 
 @dataclass
@@ -122,9 +106,13 @@ class Checkout:
     def connect(self, dbname: str = "digits") -> psycopg.Connection:
         """To its database, as psql would from this machine."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.settings["DB_PORT"], user="digits", password=self.password, dbname=dbname,
+            host="127.0.0.1",
+            port=self.settings["DB_PORT"],
+            user="digits",
+            password=self.password,
+            dbname=dbname,
             autocommit=True,
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ class Crowd:
         )
 
     def wait_for(self, more: int) -> None:
-        """Until so many more have been answered."""
+        """Until this many more have been answered."""
         target, deadline = self.answers + more, time.monotonic() + PATIENCE_S
         while self.answers < target:
             assert time.monotonic() < deadline, self.failures[-10:]

@@ -1,7 +1,6 @@
 """Everything is lost and comes back from a backup, with Docker and without."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +8,10 @@ from pathlib import Path
 from threading import Event
 from uuid import uuid4
 
-import local
 import requests
-from conftest import ROOT, Checkout
+from conftest import BACKEND_PYTHON, ROOT, Checkout
+
+import local
 
 # a model that reads as the one that ships does, under another name
 STORE = """
@@ -63,7 +63,7 @@ def promote_another(checkout: Checkout) -> str:
     """Returns the version that serves now."""
     conninfo = checkout.connect().info.dsn + f" password='{checkout.password}'"
     done = subprocess.run(
-        [sys.executable, "-c", STORE, conninfo], cwd=ROOT / "backend", text=True, capture_output=True, check=True
+        [BACKEND_PYTHON, "-c", STORE, conninfo], cwd=ROOT / "backend", text=True, capture_output=True, check=True
     )
     version = done.stdout.strip()
     token = local.read_env(checkout.folder / ".env")["ADMIN_TOKEN"]

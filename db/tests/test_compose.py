@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import env_file
-import local
 import psycopg
 import pytest
 import requests
@@ -22,6 +20,9 @@ from conftest import PORTS, ROOT, Checkout, Database
 from losing import everything_comes_back, submissions
 from PIL import Image, ImageDraw
 from test_backup import backup, dump, filled, rows
+
+import env_file
+import local
 
 SERVICES = ["db", "backend", "frontend"]
 PATIENCE_S = 120
@@ -247,9 +248,21 @@ def theirs(checkout: Checkout) -> Iterator[dict]:
     name = f"{checkout.settings['COMPOSE_PROJECT_NAME']}-other"
     network = f"{checkout.settings['COMPOSE_PROJECT_NAME']}_default"
     started = checkout.run(
-        "docker", "run", "--rm", "--detach", "--name", name, "--network", network, "--publish", "127.0.0.1::5432",
-        "--env=POSTGRES_USER=somebody", "--env=POSTGRES_PASSWORD=else", "--env=POSTGRES_DB=theirs", "postgres:17",
-    )  # fmt: skip
+        "docker",
+        "run",
+        "--rm",
+        "--detach",
+        "--name",
+        name,
+        "--network",
+        network,
+        "--publish",
+        "127.0.0.1::5432",
+        "--env=POSTGRES_USER=somebody",
+        "--env=POSTGRES_PASSWORD=else",
+        "--env=POSTGRES_DB=theirs",
+        "postgres:17",
+    )
     assert started.returncode == 0, started.stderr
     try:
         port = int(checkout.run("docker", "port", name, "5432").stdout.rsplit(":", 1)[1])

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import local
 import pytest
 from conftest import ROOT
 from test_compose import docker_answers
+
+import local
 
 DEPLOY = ROOT / "deploy"
 OVERLAYS = sorted(path.name for path in DEPLOY.glob("compose.*.yml"))
@@ -45,9 +46,23 @@ def test_swarm_accepts_the_stack():
 def test_caddy_accepts_its_configuration(domain: str):
     file = "/etc/caddy/Caddyfile"
     run(
-        "docker", "run", "--rm", "--network", "none", "-e", f"DOMAIN={domain}", "-v", f"{DEPLOY}/Caddyfile:{file}:ro",
-        "caddy:2", "caddy", "validate", "--config", file, "--adapter", "caddyfile",
-    )  # fmt: skip
+        "docker",
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-e",
+        f"DOMAIN={domain}",
+        "-v",
+        f"{DEPLOY}/Caddyfile:{file}:ro",
+        "caddy:2",
+        "caddy",
+        "validate",
+        "--config",
+        file,
+        "--adapter",
+        "caddyfile",
+    )
 
 
 @pytest.mark.skipif(not shutil.which("terraform"), reason="there is no Terraform here")

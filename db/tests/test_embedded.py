@@ -7,10 +7,11 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import local
 import psycopg
 import pytest
 from conftest import Database, free_port
+
+import local
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ import shutil
 import stat
 from pathlib import Path
 
-import env_file
-import local
 import pytest
 from conftest import ROOT
+
+import env_file
+import local
 
 SECRETS = ["POSTGRES_PASSWORD", "DB_PASSWORD", "ADMIN_TOKEN", "PROXY_SECRET"]
 

@@ -138,8 +138,16 @@ def test_prediction_that_cannot_be_is_refused(connection, wrong: dict):
 RACE = {"challenger": "cnn-1", "champion": "cnn-0"}
 
 
-@pytest.mark.parametrize("wrong", [{"challenger": "unknown"}, {"champion": "cnn-1"}, {"won": -1}, {"outcome": "won"},
-                                   {"outcome": "drawn", "ended_at": "2026-01-01"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"challenger": "unknown"},
+        {"champion": "cnn-1"},
+        {"won": -1},
+        {"outcome": "won"},
+        {"outcome": "drawn", "ended_at": "2026-01-01"},
+    ],
+)
 def test_race_that_cannot_be_is_refused(connection, wrong: dict):
     insert_into(connection, "models", MODEL)
     with pytest.raises(psycopg.errors.IntegrityError):

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import local
-import log_pump
 import pytest
 from conftest import ROOT, free_port
+
+import local
+import log_pump
 
 
 @pytest.mark.parametrize(

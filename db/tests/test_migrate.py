@@ -239,15 +239,20 @@ def test_secrets_come_from_files_too(database: Database, name: str, tmp_path: Pa
 
 
 def test_the_script_alone_takes_files_too(database: Database, name: str, tmp_path: Path):
-    """As in a container, where nothing but psql is at hand."""
+    """As in a container, where there is only psql."""
     if not shutil.which("psql"):
         pytest.skip("psql is not installed")
     (tmp_path / "owner").write_text(database.password + "\n")
     (tmp_path / "app").write_text("from a file\n")
     environment = {
-        "PGHOST": "127.0.0.1", "PGPORT": str(database.port), "PGUSER": "digits", "PGDATABASE": name,
-        "PGPASSWORD_FILE": str(tmp_path / "owner"), "DB_USER": "script", "DB_PASSWORD_FILE": str(tmp_path / "app"),
-    }  # fmt: skip
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(database.port),
+        "PGUSER": "digits",
+        "PGDATABASE": name,
+        "PGPASSWORD_FILE": str(tmp_path / "owner"),
+        "DB_USER": "script",
+        "DB_PASSWORD_FILE": str(tmp_path / "app"),
+    }
     done = subprocess.run([ROOT / "db/migrate.sh"], env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     database.connect(dbname=name, user="script", password="from a file").close()

@@ -24,7 +24,7 @@ pytestmark = [
 
 FILES = ["-f", "docker-compose.yml", "-f", "deploy/compose.scale.yml"]
 SCALE = ["--scale", "backend=3", "--scale", "frontend=2"]
-AT_ONCE = 8  # people in the crowd: so many calls are in flight at most
+AT_ONCE = 8  # people in the crowd: this many calls are in flight at most
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,31 +7,23 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Checkout
+from conftest import BACKEND_PYTHON, ROOT, Checkout
 from test_compose import compose, docker_answers, project  # noqa: F401 (a fixture)
 
 PATIENCE_S = 300
 RETRAIN = ["python", "retrain.py"]
 SMALL = [
-    "--architecture",
-    "lenet",
-    "--epochs",
-    "500",
-    "--real",
-    "0",
-    "--strokes",
-    "100",
-    "--non-digits",
-    "20",
-    "--held-out",
-    "100",
-    "--batch-size",
-    "32",
+    "--architecture=lenet",
+    "--epochs=500",
+    "--real=0",
+    "--strokes=100",
+    "--non-digits=20",
+    "--held-out=100",
+    "--batch-size=32",
 ]
 
 pytestmark = [
@@ -49,7 +41,7 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write = (
         f"from pathlib import Path; from tests.training import small; small.write_mnist(Path({str(folder)!r}), 600, 50)"
     )
-    subprocess.run([sys.executable, "-c", write], cwd=ROOT / "backend", check=True)
+    subprocess.run([BACKEND_PYTHON, "-c", write], cwd=ROOT / "backend", check=True)
     for path in [*folder.parents[:2], folder, *folder.rglob("*")]:
         path.chmod(path.stat().st_mode | 0o055)
     return folder
@@ -115,9 +107,12 @@ def test_a_folder_of_somebody_else_is_named(stack: Checkout, mnist: Path):
 
 @pytest.mark.parametrize(
     ("setting", "value", "reason"),
-    [("DB_PASSWORD", "wrong", "password authentication failed"), ("DB_HOST", "nowhere.invalid", "nowhere.invalid"),
-     ("POSTGRES_DB", "template1", "is not set up for this version")],
-)  # fmt: skip
+    [
+        ("DB_PASSWORD", "wrong", "password authentication failed"),
+        ("DB_HOST", "nowhere.invalid", "nowhere.invalid"),
+        ("POSTGRES_DB", "template1", "is not set up for this version"),
+    ],
+)
 def test_a_database_that_cannot_be_used_is_said_to_be_so(stack: Checkout, setting: str, value: str, reason: str):
     status, said = train(stack, *RETRAIN, options=("--no-deps", f"--env={setting}={value}"))
     assert status == 1

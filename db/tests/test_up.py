@@ -114,7 +114,7 @@ def test_two_at_once_take_turns(checkout: Checkout):
     two = [checkout.start("./up.sh", "--local") for _ in range(2)]
     said = [each.communicate(timeout=300)[0] for each in two]
     assert [each.returncode for each in two] == [0, 0], said
-    assert sorted("Another up.sh is at work" in each for each in said) == [False, True]
+    assert sorted("Another up.sh is running" in each for each in said) == [False, True]
     assert_it_answers(checkout)
 
 

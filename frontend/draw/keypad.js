@@ -37,7 +37,9 @@ export class Keypad {
     this.keys.undo.disabled = !on;
   }
 
+  // The digit that a round asks for, or null.
   set asked(label) {
+    this.keys.none.disabled = label !== null;
     for (const [key, element] of Object.entries(this.keys)) element.classList.toggle("asked", key === label);
   }
 

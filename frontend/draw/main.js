@@ -30,7 +30,7 @@ class Page {
     this.answer = new Answer($(".answer"));
     this.reply = new Reply(this.answer, this.keypad, () => this.round);
     this.sheet = new Sheet(root, {
-      onInk: (final) => this.inked(final), onPhoto: () => this.took(), onRefuse: (reason) => this.fail(new Refused(reason)),
+      onInk: (final) => this.inked(final), onPhoto: () => this.took(), onRefuse: (reason) => this.refuse(reason),
     }); // prettier-ignore
     this.reader = new Reader({
       take: () => this.sheet.reading(), ask: read, show: (answer) => this.show(answer), fail: (error) => this.fail(error),
@@ -46,6 +46,7 @@ class Page {
     this.asked();
     this.outbox = new Outbox($(".queue"), {
       mine: this.mine, onStored: (...outcome) => this.stored(...outcome), onQueue: (words) => this.showQueue(words),
+      onRefused: (records) => this.tellRefused(records),
     }); // prettier-ignore
     this.outbox.ready.then(() => this.undoable());
     this.sheet.recall();
@@ -59,7 +60,7 @@ class Page {
     clear: () => this.clear(),
     pen: () => this.sheet.changePen(),
     why: () => this.toggleWhy(),
-    round: () => (this.round.asked ? this.round.stop() : this.round.start()),
+    round: () => this.toggleRound(),
   };
 
   #listen() {
@@ -100,10 +101,17 @@ class Page {
   }
 
   took() {
+    this.why.close();
     this.emptied();
-    this.reply.reacting = false;
+    this.reply.wait();
     this.sheet.show();
     this.reader.ink(true);
+  }
+
+  // A file that is not taken: what is on the sheet stays, with its reading.
+  refuse(reason) {
+    this.why.close();
+    this.reply.refuseFile(reason);
   }
 
   // --- reading -----------------------------------------------------------------------------------
@@ -118,6 +126,7 @@ class Page {
   fail(error) {
     if (error.tooMany && this.reply.reading) return this.reply.pause(error.message);
     this.yesTo = null;
+    this.why.close();
     this.sheet.disable({ why: true });
     const { photo, isDrawing } = this.sheet;
     if (error instanceof Refused && photo.file) photo.refusal = error.message;
@@ -136,7 +145,7 @@ class Page {
   label(pressed) {
     this.yesTo = null;
     const { ink, photo } = this.sheet;
-    if (this.sheet.isEmpty || photo.refusal) return this.nudge();
+    if (this.sheet.isEmpty || photo.refusal || (this.round.asked && pressed === "none")) return this.nudge();
     const label = this.round.asked ?? pressed;
     ink.lift();
     const { reading } = this.reply;
@@ -201,6 +210,18 @@ class Page {
     const detail = words ?? (this.queueOnCard ? "All is stored." : null);
     if (detail && this.sheet.isEmpty) this.answer.say({ ...this.answer.said, detail });
     this.queueOnCard = words !== null;
+  }
+
+  // Sketches of this tab that the server will never store; below the keypad, each is shown with its reason.
+  tellRefused(records) {
+    this.queueOnCard = false;
+    if (this.sheet.isEmpty) this.reply.notStored(records);
+  }
+
+  toggleRound() {
+    this.reply.reacting = false;
+    if (this.round.asked) this.round.stop();
+    else this.round.start();
   }
 
   asked() {

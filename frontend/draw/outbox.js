@@ -12,9 +12,11 @@ const records = open();
 let queue = null; // kept while other views are open, so that sending continues
 
 export class Outbox {
-  // `line`: the element that shows how many wait; `onStored(key, outcome)`; `onQueue(words)`: null if nothing waits
-  constructor(line, { mine, onStored, onQueue }) {
-    Object.assign(this, { line, mine, onStored, onQueue });
+  // `line`: the element that shows how many wait; `onStored(key, outcome)`; `onQueue(words)`: null if nothing waits;
+  // `onRefused(records)`: this tab's, when there is another one
+  constructor(line, { mine, onStored, onQueue, onRefused }) {
+    Object.assign(this, { line, mine, onStored, onQueue, onRefused });
+    this.told = 0; // refused sketches
     this.ready = this.#start();
   }
 
@@ -53,6 +55,9 @@ export class Outbox {
     this.mine.waiting(new Set(waiting.map(({ key }) => key)));
     this.mine.refused(refused);
     for (const { key, undo } of refused) if (!undo) this.mine.remove(key);
+    const own = refused.filter(({ tab }) => tab === visit());
+    if (own.length > this.told) this.onRefused(own);
+    this.told = own.length;
   }
 
   #show(count, reasons) {

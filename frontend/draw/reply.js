@@ -4,7 +4,10 @@ import { Refused } from "./server.js";
 import { article, named, reaction, verdict } from "./words.js";
 
 const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
+const WAITING = { kind: "waiting", sign: "…", sentence: "One moment", detail: "I am reading your picture." };
 const TOO_LITTLE = { kind: "waiting", sign: "…", sentence: "Go on", detail: "There is too little ink to read yet." };
+
+const DONE = matchMedia("(pointer: coarse)").matches ? "Tap the marked key when done." : "Enter when you are done.";
 
 export class Reply {
   // `asks()`: the digit that a round asks for, and its place there
@@ -50,6 +53,22 @@ export class Reply {
     }
   }
 
+  // A picture has been chosen.
+  wait() {
+    this.reacting = false;
+    this.answer.say(WAITING);
+  }
+
+  refuseFile(reason) {
+    this.answer.say({ kind: "failed", sign: "–", sentence: "I can’t take this file", detail: reason });
+  }
+
+  notStored(records) {
+    this.reacting = false;
+    const sentence = records.length === 1 ? "Not stored" : `${records.length} sketches not stored`;
+    this.answer.say({ kind: "failed", sign: "–", sentence, detail: records.at(-1).reason });
+  }
+
   // Too many requests: keep showing the last reading; the reader continues by itself.
   pause(detail) {
     this.answer.say({ ...this.answer.said, detail });
@@ -78,13 +97,13 @@ export class Reply {
     const { asked, place } = this.asks();
     if (!asked) return INVITATION;
     const before = this.reacting && this.said ? `${this.said} ` : "";
-    const detail = `${before}${place}. Enter when you are done.`;
+    const detail = `${before}${place}. ${DONE}`;
     return { kind: "asked", sign: asked, sentence: `Draw ${article(Number(asked))}`, detail };
   }
 
   #inRound() {
     const { kind, guess } = this.reading;
-    const detail = kind === "sure" ? `I read ${named(guess)}. Enter when you are done.` : "I’m not sure yet. Enter when you are done.";
+    const detail = `${kind === "sure" ? `I read ${named(guess)}.` : "I’m not sure yet."} ${DONE}`;
     return { ...this.#invitation(), detail };
   }
 }

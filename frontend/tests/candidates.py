@@ -11,8 +11,13 @@ DOC_STRING = b"\x32"  # of ONNX's ModelProto: field 6, then its length; what is 
 FIGURES = {"held_out": {"pictures": 240, "candidate": 0.971, "champion": 0.958}}
 CHAMPION = json.loads(SHIPPED.with_name("card.json").read_text())["version"]
 PASSED = {"passed": True, "champion": CHAMPION, "reasons": ["Better on 240 held-out sketches."], "figures": FIGURES}
-UNDECIDED = {"passed": False, "champion": CHAMPION, "outcome": "undecided", "reasons": ["Too few to tell."],
-             "figures": FIGURES}  # fmt: skip
+UNDECIDED = {
+    "passed": False,
+    "champion": CHAMPION,
+    "outcome": "undecided",
+    "reasons": ["Too few to tell."],
+    "figures": FIGURES,
+}
 REFUSED = {"passed": False, "reasons": ["They differ on 2 alone: <b>too few</b> to tell."], "figures": FIGURES}
 
 

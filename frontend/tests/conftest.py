@@ -6,19 +6,15 @@ tests that need them skip; with REQUIRE_BROWSER=1 they fail instead.
 
 import json
 import os
-import random
-import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-import psycopg
+import postgres_for_tests
 import pytest
 import requests
-from psycopg.rows import dict_row
+from postgres_for_tests import free_port
 from streamlit.testing.v1 import AppTest
 
 import api
@@ -26,11 +22,9 @@ import api
 pytest_plugins = ["browsing"]
 
 FRONTEND = Path(__file__).resolve().parent.parent
-EMBEDDED = FRONTEND.parent / "db" / "embedded.py"
 BACKEND = FRONTEND.parent / "backend"
 SHIPPED = BACKEND / "models" / "default" / "model.onnx"
 SERVE_BIN = Path(os.environ.get("SERVE_BIN") or BACKEND / ".venv-serve" / "bin")
-UV = os.environ.get("UV") or shutil.which("uv")  # `uv run` sets it
 ADMIN_TOKEN = "a tökén for tests"  # not in Latin-1 alone, and with blanks
 PATIENCE_S = 60  # the machine may be busy training
 
@@ -40,44 +34,9 @@ def missing(what: str) -> None:
     (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(what)
 
 
-def free_port() -> int:
-    """A port that nothing listens on, nor will: none of those that the system gives to outgoing connections."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as taken, suppress(OSError):
-            taken.bind(("127.0.0.1", port))
-            return port
-
-
-class Postgres:
-    """A real one, from db/embedded.py."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.environment = {
-            "DB_HOST": "127.0.0.1",
-            "DB_PORT": str(free_port()),
-            "POSTGRES_USER": "tester",
-            "POSTGRES_PASSWORD": "secret",
-            "POSTGRES_DB": "sketches",
-            "DB_PASSWORD": "secret",
-        }
-
-    def embedded(self, what: str) -> None:
-        command = [UV, "run", "--script", str(EMBEDDED), what, "--data", str(self.data)]
-        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-
+class Postgres(postgres_for_tests.Postgres):
     def rows(self, query: str, values: Sequence = ()) -> list[dict]:
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=self.environment["DB_PORT"],
-            user="tester",
-            password="secret",
-            dbname="sketches",
-            row_factory=dict_row,
-            autocommit=True,
-        ) as connection:
+        with self.connect() as connection:
             cursor = connection.execute(query, values or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -137,12 +96,10 @@ def backend_server(environment: dict[str, str], ready: str, log: Path) -> Server
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    if not UV:
-        missing("uv is not on the PATH, and UV does not name it")
     postgres = Postgres(tmp_path_factory.mktemp("postgres"))
-    postgres.embedded("start")
+    postgres.start()
     yield postgres
-    postgres.embedded("stop")
+    postgres.stop()
 
 
 @pytest.fixture(scope="session")

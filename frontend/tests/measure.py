@@ -1,9 +1,10 @@
 """Measures the pages in Chromium, on a database, a backend and a frontend of their own:
 
-    PYTHONPATH=. uv run python tests/measure.py                    # ink to answer: two minutes
-    PYTHONPATH=. uv run python tests/measure.py --visitors 10      # the same for ten who draw at once
-    PYTHONPATH=. uv run python tests/measure.py --digits 200       # 200 quick sketches: is every row there, as drawn?
-    PYTHONPATH=. uv run python tests/measure.py --digits 200 --kill 2 --phone      # the backend is killed meanwhile
+    export PYTHONPATH=.:../db/tests
+    uv run python tests/measure.py                    # ink to answer: two minutes
+    uv run python tests/measure.py --visitors 10      # the same for ten who draw at once
+    uv run python tests/measure.py --digits 200       # 200 quick sketches: is every row there, as drawn?
+    uv run python tests/measure.py --digits 200 --kill 2 --phone      # the backend is killed meanwhile
 
 Ink to answer is the time from a movement of the pen to the first reading on the screen that includes it. Exits with 1
 if a sketch is lost or mixed up.
@@ -60,8 +61,8 @@ def stack(folder: Path):
     """(postgres, backend, frontend), running."""
     with ExitStack() as undo:
         postgres = Postgres(folder / "postgres")
-        postgres.embedded("start")
-        undo.callback(postgres.embedded, "stop")
+        postgres.start()
+        undo.callback(postgres.stop)
         backend = backend_server(postgres.environment, "/health/ready", folder / "backend.log")
         backend.start()
         undo.callback(backend.stop)
@@ -93,8 +94,11 @@ class Visitor:
 
     async def stroke(self, stroke: list, step_ms: float = 0) -> None:
         places = [(self.box["x"] + x * self.box["width"], self.box["y"] + y * self.box["height"]) for x, y in stroke]
-        between = [(a + t * (c - a), b + t * (d - b))
-                   for (a, b), (c, d) in itertools.pairwise(places) for t in (0.25, 0.5, 0.75, 1)]  # fmt: skip
+        between = [
+            (a + t * (c - a), b + t * (d - b))
+            for (a, b), (c, d) in itertools.pairwise(places)
+            for t in (0.25, 0.5, 0.75, 1)
+        ]
         await self._pen("down", *places[0])
         for place in between:
             await self._pen("move", *place)

@@ -58,7 +58,7 @@ def sign_in_to_review(page: Page) -> None:
 def do(page: Page, activity: str) -> None:
     """As somebody who is signed in."""
     expect(page.locator(".st-key-activity")).to_be_visible()
-    page.keyboard.press("Escape")  # closes the popover
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()  # signing in closes the popover
     page.locator(".st-key-activity").get_by_text(activity, exact=True).click()
 
 
@@ -84,8 +84,13 @@ def test_sketches_are_approved_relabelled_and_deleted(visit, six, postgres):
     press(page, "approve")
     expect(page.get_by_text("2 sketches approved.")).to_be_visible()
     assert stored(postgres, six) == [
-        (None, "pending"), (4, "pending"), (3, "pending"), (1, "pending"), (7, "approved"), (7, "approved"),
-    ]  # fmt: skip
+        (None, "pending"),
+        (4, "pending"),
+        (3, "pending"),
+        (1, "pending"),
+        (7, "approved"),
+        (7, "approved"),
+    ]
     sketches(page).nth(3).click()
     page.keyboard.press("7")  # at once: the click has hardly reached the server
     expect(page.get_by_text("1 sketch labelled 7 and approved.")).to_be_visible()
@@ -434,5 +439,6 @@ def test_draw_page_tells_what_the_model_has_learned_from_people(visit, shipped_m
     postgres.rows("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [version, shipped_model])
     time.sleep(5)  # until every backend serves it
     expect(visit().locator(".learned")).to_have_text(
-        "This model has learned from 1,240 sketches that people drew here; it reads 1.3 points more of them right."
+        "This model has learned from 1,240 sketches that people drew here; "
+        "of others, it reads 1.3 points more right than the model before."
     )

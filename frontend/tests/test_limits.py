@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 import api
 
 LIMITS = {"RATE_LIMITS": "on", "PROXY_SECRET": "between neighbours", "LIMIT_VISIT_REQUESTS": "16/60000"}
-TOO_MANY = re.compile(r"Too many at once( from your network)?\. Try again in \d+ seconds?\.")
+TOO_MANY = re.compile(r"Too many at once( from your network)?\. (I t|T)ry again in \d+ seconds?\.")
 
 
 @pytest.fixture(scope="module")

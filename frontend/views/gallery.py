@@ -5,14 +5,10 @@ from html import escape
 
 import streamlit as st
 
-import admin
 import api
-import archives
-import filters
-import grid
-import one_by_one
-import pieces
-from review import SELECT_FIRST, Review, count
+from common import admin, pieces
+from gallery import archives, filters, grid, one_by_one
+from gallery.review import SELECT_FIRST, Review, count
 
 LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Files"
 HELP = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'

@@ -4,11 +4,9 @@ from html import escape
 
 import streamlit as st
 
-import admin
 import api
-import cards
-import pieces
-import retraining
+from common import admin, pieces
+from models import cards, retraining
 from schemas import Model, Promotion
 
 SHOWN = 12  # at first, since retraining makes many
@@ -41,8 +39,9 @@ def headline(serving: Model, promotions: list[Promotion]) -> None:
     elif promotions and promotions[0].model != serving.version:
         st.warning(
             f"{promotions[0].model} was promoted last. If it does not serve within 5 seconds, it was refused: "
-            "`GET /health/ready` says why.", icon=":material/info:",
-        )  # fmt: skip
+            "`GET /health/ready` says why.",
+            icon=":material/info:",
+        )
 
 
 def promotion_form(model: Model, serving: Model, served: bool) -> None:
@@ -60,8 +59,14 @@ def promotion_form(model: Model, serving: Model, served: bool) -> None:
             )
             overrule = st.checkbox("Overrule the gate", key=f"overrule-{model.version}")
         ready = passed or overrule
-        st.button("Let it serve", on_click=promote, args=(model.version, reason, overrule), disabled=not ready,
-                  type="primary", key=f"serve-{model.version}")  # fmt: skip
+        st.button(
+            "Let it serve",
+            on_click=promote,
+            args=(model.version, reason, overrule),
+            disabled=not ready,
+            type="primary",
+            key=f"serve-{model.version}",
+        )
 
 
 def promote(version: str, reason: str, overrule: bool) -> None:
@@ -93,7 +98,7 @@ if len(shown) > 1:
     with st.container(key="models"):
         for model in shown[1:]:
             with st.container(key=f"model-{model.version}"):
-                st.html(cards.candidate(model))
+                st.html(cards.candidate(model, serving))
                 if admin.token():
                     promotion_form(model, serving, model.version in served)
 pieces.section("The one that serves", "What was measured of it before it came here.")

@@ -4,9 +4,8 @@ import altair as alt
 import streamlit as st
 
 import api
-import charts
-import filters
-import pieces
+from common import charts, pieces
+from gallery import filters
 from schemas import Statistics, SubmissionPage
 
 RECENT = 24

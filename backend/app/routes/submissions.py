@@ -98,9 +98,9 @@ async def submit(
     The same `Idempotency-Key` with the same content again returns the first submission.
     """
     data = await file.read()
-    sketch = await decode_upload(request, data)
     start = time.perf_counter()
-    reading = model.read(imaging.prepare(sketch))
+    sketch, image = await decode_upload(request, data)
+    reading = model.read(image)
     milliseconds = 1e3 * (time.perf_counter() - start)
     new = store.submissions.NewSubmission(
         idempotency_key=idempotency_key,

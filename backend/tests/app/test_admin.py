@@ -150,8 +150,12 @@ def test_import_s_example_is_an_export(client, database):
     exported = client.get("/submissions/export", headers=ADMIN)
     assert exported.headers["content-type"] == "application/zip"
     assert client.post("/submissions/import", content=exported.content, headers=ADMIN).json() == {
-        "imported": 0, "skipped": 1, "left_out": 0, "by_label": {"7": 1}, "examples": [],
-    }  # fmt: skip
+        "imported": 0,
+        "skipped": 1,
+        "left_out": 0,
+        "by_label": {"7": 1},
+        "examples": [],
+    }
 
 
 def test_no_call_holds_a_connection_while_its_token_is_checked():

@@ -31,10 +31,17 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def submission(number: int, **changes) -> Submission:
     row = {
-        "id": UUID(int=number), "created_at": NOON, "prediction": 7, "confidence": 0.95, "unsure": False,
-        "probabilities": [0.0] * 7 + [0.95, 0.0, 0.05], "model": "m-1", "true_label": 7, "correct": True,
+        "id": UUID(int=number),
+        "created_at": NOON,
+        "prediction": 7,
+        "confidence": 0.95,
+        "unsure": False,
+        "probabilities": [0.0] * 7 + [0.95, 0.0, 0.05],
+        "model": "m-1",
+        "true_label": 7,
+        "correct": True,
         "status": "approved",
-    }  # fmt: skip
+    }
     return Submission(**row | changes)
 
 
@@ -108,10 +115,19 @@ def test_labels_are_what_the_readme_says():
         first, second = csv.DictReader(io.StringIO(file.read("labels.csv").decode()))
     assert list(first) == COLUMNS
     assert first == {
-        "id": str(UUID(int=1)), "file": f"sketches/{UUID(int=1)}.png", "created_at": "2026-03-01T12:00:00+00:00",
-        "true_label": "7", "status": "approved", "prediction": "7", "confidence": "0.95", "unsure": "false",
-        "model": "m-1", "p7": "0.95", "p9": "0.05", "visit": str(UUID(int=5)),
-    } | {f"p{n}": "0.0" for n in (0, 1, 2, 3, 4, 5, 6, 8)}  # fmt: skip
+        "id": str(UUID(int=1)),
+        "file": f"sketches/{UUID(int=1)}.png",
+        "created_at": "2026-03-01T12:00:00+00:00",
+        "true_label": "7",
+        "status": "approved",
+        "prediction": "7",
+        "confidence": "0.95",
+        "unsure": "false",
+        "model": "m-1",
+        "p7": "0.95",
+        "p9": "0.05",
+        "visit": str(UUID(int=5)),
+    } | {f"p{n}": "0.0" for n in (0, 1, 2, 3, 4, 5, 6, 8)}
     assert (second["true_label"], second["unsure"], second["visit"]) == ("none", "true", "")
 
 
@@ -282,11 +298,19 @@ def test_row_of_another_length_is_refused(line):
 
 @pytest.mark.parametrize(
     "picture",
-    [b"", b"\x89PNG", seven()[:-30], seven()[:200] + b"damage" + seven()[206:], encode(draw(7), "JPEG"),
-     encode(draw(7, 281)), encode(draw(7, (20, 300))), encode(np.zeros((9, 9, 3), np.uint8)),
-     seven() + bytes(archive.MAX_SKETCH)],
+    [
+        b"",
+        b"\x89PNG",
+        seven()[:-30],
+        seven()[:200] + b"damage" + seven()[206:],
+        encode(draw(7), "JPEG"),
+        encode(draw(7, 281)),
+        encode(draw(7, (20, 300))),
+        encode(np.zeros((9, 9, 3), np.uint8)),
+        seven() + bytes(archive.MAX_SKETCH),
+    ],
     ids=["empty", "magic", "cut", "damaged", "JPEG", "large", "high", "in colour", "bytes"],
-)  # fmt: skip
+)
 def test_invalid_sketch_is_refused(picture):
     files = good()
     name = next(name for name in files if name.startswith("sketches/"))
@@ -295,11 +319,20 @@ def test_invalid_sketch_is_refused(picture):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"PK", b"no ZIP", bytes(1000), zipped({}), zipped({"readme.txt": b"hello"}), zipped({"labels.csv": b""}),
-     zipped({"labels.csv": b"\xff\xfe" + bytes(100)}), zipped({"labels.csv": b"id\n" + b"x" * 200_000}),
-     zipped({"folder/" + name: data for name, data in good().items()})],
+    [
+        b"",
+        b"PK",
+        b"no ZIP",
+        bytes(1000),
+        zipped({}),
+        zipped({"readme.txt": b"hello"}),
+        zipped({"labels.csv": b""}),
+        zipped({"labels.csv": b"\xff\xfe" + bytes(100)}),
+        zipped({"labels.csv": b"id\n" + b"x" * 200_000}),
+        zipped({"folder/" + name: data for name, data in good().items()}),
+    ],
     ids=["nothing", "start", "text", "zeros", "empty", "other", "no labels", "UTF-16", "one field", "in a folder"],
-)  # fmt: skip
+)
 def test_other_files_are_refused(data):
     assert refused(data)
 

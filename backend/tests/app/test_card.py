@@ -46,13 +46,25 @@ def test_card_without_a_required_field_is_unusable(name):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"unsure_below": "nan"}, {"unsure_below": float("nan")}, {"unsure_below": 1.01}, {"unsure_below": -0.1},
-        {"unsure_below": "0.8"}, {"temperature": 0}, {"temperature": -1.0}, {"temperature": float("inf")},
-        {"temperature": None}, {"sha256": "X" * 64}, {"version": ""}, {"architecture": 3}, {"format": -1},
-        {"held_out": {"mnist": -1}}, {"metrics": []}, {"created_at": "2026-01-01"},
+        {"unsure_below": "nan"},
+        {"unsure_below": float("nan")},
+        {"unsure_below": 1.01},
+        {"unsure_below": -0.1},
+        {"unsure_below": "0.8"},
+        {"temperature": 0},
+        {"temperature": -1.0},
+        {"temperature": float("inf")},
+        {"temperature": None},
+        {"sha256": "X" * 64},
+        {"version": ""},
+        {"architecture": 3},
+        {"format": -1},
+        {"held_out": {"mnist": -1}},
+        {"metrics": []},
+        {"created_at": "2026-01-01"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_card_with_invalid_values_is_unusable(wrong):
     with pytest.raises(UnusableCard, match=f"^{next(iter(wrong))}"):
         Card.of(LEAST | wrong)

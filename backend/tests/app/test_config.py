@@ -10,10 +10,26 @@ from app.config import BACKEND, Settings
 EXAMPLE = BACKEND.parent / ".env.example"
 # settings of other parts of the project: scripts and Compose, the frontend, training
 OF_OTHERS = {
-    "BIND_ADDRESS", "BACKEND_PORT", "FRONTEND_PORT", "BACKEND_URL", "MNIST_DIR", "DEBUG_MODE", "TRAIN_USER",
-    "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE", "COMPOSE_PROJECT_NAME", "TORCH_INDEX",
-    "PGADMIN_PORT", "PGADMIN_EMAIL", "PGADMIN_PASSWORD", "DOMAIN", "HTTP_PORT", "HTTPS_PORT", "STROKES_DIR",
-}  # fmt: skip
+    "BIND_ADDRESS",
+    "BACKEND_PORT",
+    "FRONTEND_PORT",
+    "BACKEND_URL",
+    "MNIST_DIR",
+    "DEBUG_MODE",
+    "TRAIN_USER",
+    "POSTGRES_USER",
+    "POSTGRES_PASSWORD",
+    "POSTGRES_PASSWORD_FILE",
+    "COMPOSE_PROJECT_NAME",
+    "TORCH_INDEX",
+    "PGADMIN_PORT",
+    "PGADMIN_EMAIL",
+    "PGADMIN_PASSWORD",
+    "DOMAIN",
+    "HTTP_PORT",
+    "HTTPS_PORT",
+    "STROKES_DIR",
+}
 
 
 def example() -> dict[str, str]:

@@ -2,35 +2,20 @@
 
 import io
 import socket
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from httpx2 import Response
 
 from tests.calls import ADMIN, assert_problem, predict, submit
 from tests.conftest import free_port, serving
 from tests.drawings import seven
 from tests.service import Service
+from tests.waiting import all_at_once, eventually, timed
 
-WITHIN_S = 3  # for an answer, be it a refusal
-
-
-def eventually(true: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def timed(call: Callable[[], Response]) -> tuple[Response, float]:
-    start = time.monotonic()
-    return call(), time.monotonic() - start
+WITHIN_S = 3  # for an answer, even if it is a refusal
 
 
 def pictures() -> bytes:
@@ -58,8 +43,7 @@ def assert_works_without_database(client) -> None:
         lambda: client.get("/submissions/export", headers=ADMIN),
         lambda: client.post("/submissions/import", content=pictures(), headers=ADMIN),
     ]
-    with ThreadPoolExecutor(len(calls)) as people:
-        (ready, _), *refused = answers = list(people.map(timed, calls))
+    (ready, _), *refused = answers = all_at_once(calls)
     assert max(seconds for _, seconds in answers) < WITHIN_S
     for answer, _ in refused:
         assert_problem(answer, 503, "DatabaseUnavailable")

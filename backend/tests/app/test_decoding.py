@@ -47,7 +47,7 @@ def test_sketch_is_that_of_imaging(name):
         (hostile.empty_chunks(100_000 * 12), PictureTooComplex),
         (encode(np.full((900, 900), 255, np.uint8), "JPEG"), BlankImage),
     ],
-)  # fmt: skip
+)
 def test_error_is_that_of_imaging(data, error):
     with pytest.raises(error):
         run(decoding.decode(data))

@@ -45,7 +45,6 @@ def test_expected_wealth_is_constant_if_the_models_are_equal():
     """The expected wealth after one more picture is the wealth before: a martingale."""
     for won in range(12):
         for lost in range(12):
-            assert (wealth(won + 1, lost) + wealth(won, lost + 1)) / 2 == pytest.approx(wealth(won, lost), rel=0.2)
             assert (wealth(won + 1, lost) + wealth(won, lost + 1)) / 2 == pytest.approx(wealth(won, lost), rel=1e-9)
 
 
@@ -84,9 +83,11 @@ def test_true_gain_of_half_a_point_is_found_where_the_gate_alone_gave_up(alone, 
     for held_out in (200, 1000, 4000):
         won, lost, _ = dice.multinomial(held_out, [alone, others, 1 - alone - others], RACES).T
         gate[held_out] = float(np.mean([p_value(int(w), int(b)) < 0.05 for w, b in zip(won, lost, strict=True)]))
-    print(f"{alone:.2%} against {others:.2%}: {len(sketches) / RACES:.1%} of the races are won, half of them within "
-          f"{np.median(sketches):.0f} sketches, nine in ten within {np.quantile(sketches, 0.9):.0f}; by one p-value on "
-          f"so many held-out sketches: {gate}")  # fmt: skip
+    print(
+        f"{alone:.2%} against {others:.2%}: {len(sketches) / RACES:.1%} of the races are won, half of them within "
+        f"{np.median(sketches):.0f} sketches, nine in ten within {np.quantile(sketches, 0.9):.0f}; by one p-value on "
+        f"so many held-out sketches: {gate}"
+    )
     assert len(sketches) / RACES > 0.95
     assert np.median(sketches) < most
     assert gate[200] < 0.1

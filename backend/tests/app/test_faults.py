@@ -22,10 +22,11 @@ from tests.drawings import encode, seven
 from tests.faults import Crowd, enlarge, frozen, kill, small_disk
 from tests.models import candidate, store_model
 from tests.service import Service
+from tests.waiting import all_at_once, eventually, timed
 
 pytestmark = pytest.mark.long
 
-# with room for a busy machine; without time limits of ours, all of these would wait for ever
+# with room for a busy machine; without time limits of ours, all of these would wait forever
 ANSWER_WITHIN_S = 6  # while nothing of the database moves; it is 2.5 s at most where nothing else runs
 STATEMENT_WITHIN_S = 10  # what had begun before: its time limit is 6 s
 RECOVERED_WITHIN_S = 30
@@ -47,25 +48,6 @@ def service(victim: Postgres) -> Iterator[Service]:
     with Service(victim.environment) as service:
         assert eventually(lambda: service.client.get("/health/ready").status_code == 200)
         yield service
-
-
-def eventually(true: Callable[[], bool], seconds: float = RECOVERED_WITHIN_S) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def timed(call: Callable[[], Response]) -> tuple[Response, float]:
-    start = time.monotonic()
-    return call(), time.monotonic() - start
-
-
-def all_at_once(calls: list[Callable[[], Response]]) -> list[tuple[Response, float]]:
-    with ThreadPoolExecutor(len(calls)) as people:
-        return list(people.map(timed, calls))
 
 
 def reads(client: Client) -> list[Callable[[], Response]]:

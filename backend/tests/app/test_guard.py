@@ -93,15 +93,20 @@ def answers(client, database) -> dict:
     stored = submit(client).json()["id"]
     return {
         "data": [
-            client.get("/submissions"), predict(client, seven()), predict(client, b"no picture"),
-            client.get("/nowhere"), client.get("/predict"), client.get("/metrics"),
-            client.get("/submissions/export", headers=ADMIN), client.get("/openapi.json"),
+            client.get("/submissions"),
+            predict(client, seven()),
+            predict(client, b"no picture"),
+            client.get("/nowhere"),
+            client.get("/predict"),
+            client.get("/metrics"),
+            client.get("/submissions/export", headers=ADMIN),
+            client.get("/openapi.json"),
             client.get("/health/live", headers={"Host": "evil.example"}),
             client.get(f"/submissions/{stored}/image"),
         ],
         "pages": [client.get("/docs"), client.get("/redoc")],
         "files": [client.get("/static-offline-docs/swagger-ui.css")],
-    }  # fmt: skip
+    }
 
 
 def test_every_response_has_security_headers(answers):

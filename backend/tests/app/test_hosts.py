@@ -5,15 +5,42 @@ import pytest
 from app.hosts import answers_to
 
 NEIGHBOURS = [
-    "localhost", "localhost:8000", "LOCALHOST", "127.0.0.1:8000", "[::1]:8000", "[fe80::1]", "192.168.178.21:8501",
-    "backend:8000", "testserver", "my_machine", "raspberry.local", "printer.lan:8000", "host.docker.internal:8000",
-    "app.localhost", "nas.home.arpa", "localhost.", "",
-]  # fmt: skip
+    "localhost",
+    "localhost:8000",
+    "LOCALHOST",
+    "127.0.0.1:8000",
+    "[::1]:8000",
+    "[fe80::1]",
+    "192.168.178.21:8501",
+    "backend:8000",
+    "testserver",
+    "my_machine",
+    "raspberry.local",
+    "printer.lan:8000",
+    "host.docker.internal:8000",
+    "app.localhost",
+    "nas.home.arpa",
+    "localhost.",
+    "",
+]
 STRANGERS = [
-    "evil.example", "evil.example:8000", "evil.example.", "127.0.0.1.evil.example", "local.evil.example",
-    "evillocal.com", "localhost:8000.evil.example", "evil.example@localhost", "localhost/evil.example", "1.2.3",
-    "127.0.0.1.nip.io", "[evil.example]", "[::1", "a b", "ex\xe4mple.org", "x.internal.",
-]  # fmt: skip
+    "evil.example",
+    "evil.example:8000",
+    "evil.example.",
+    "127.0.0.1.evil.example",
+    "local.evil.example",
+    "evillocal.com",
+    "localhost:8000.evil.example",
+    "evil.example@localhost",
+    "localhost/evil.example",
+    "1.2.3",
+    "127.0.0.1.nip.io",
+    "[evil.example]",
+    "[::1",
+    "a b",
+    "ex\xe4mple.org",
+    "x.internal.",
+]
 
 
 @pytest.mark.parametrize("host", NEIGHBOURS)

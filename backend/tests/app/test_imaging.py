@@ -1,4 +1,4 @@
-"""Any picture is prepared as MNIST was. (test_behaviour.py tests which digits are read.)"""
+"""Any picture is prepared as MNIST was. (tests/behaviour tests which digits are read.)"""
 
 import io
 import struct

@@ -40,12 +40,25 @@ def test_documentation_needs_no_other_server(client, page):
 
 def test_promised_routes_are_there():
     assert set(OPERATIONS) >= {
-        "POST /predict", "POST /explain", "POST /submissions", "GET /submissions", "GET /submissions/{submission_id}",
-        "GET /submissions/{submission_id}/image", "DELETE /submissions/{submission_id}", "GET /statistics",
-        "PATCH /submissions/{submission_id}", "PATCH /submissions", "POST /submissions/delete",
-        "GET /submissions/export", "POST /submissions/import", "GET /admin",
-        "GET /models", "GET /health/live", "GET /health/ready", "GET /metrics",
-    }  # fmt: skip
+        "POST /predict",
+        "POST /explain",
+        "POST /submissions",
+        "GET /submissions",
+        "GET /submissions/{submission_id}",
+        "GET /submissions/{submission_id}/image",
+        "DELETE /submissions/{submission_id}",
+        "GET /statistics",
+        "PATCH /submissions/{submission_id}",
+        "PATCH /submissions",
+        "POST /submissions/delete",
+        "GET /submissions/export",
+        "POST /submissions/import",
+        "GET /admin",
+        "GET /models",
+        "GET /health/live",
+        "GET /health/ready",
+        "GET /metrics",
+    }
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -111,8 +124,14 @@ def test_wrong_method_is_refused(client):
 
 
 def test_wrong_method_is_refused_with_the_allowed_ones(client):
-    allowed = {"/predict": "POST", "/submissions": "DELETE, GET, PATCH, POST", "/docs": "GET", "/admin": "GET",
-               f"/submissions/{UUID(int=1)}": "DELETE, GET, PATCH", "/models/a/b/promote": "POST"}  # fmt: skip
+    allowed = {
+        "/predict": "POST",
+        "/submissions": "DELETE, GET, PATCH, POST",
+        "/docs": "GET",
+        "/admin": "GET",
+        f"/submissions/{UUID(int=1)}": "DELETE, GET, PATCH",
+        "/models/a/b/promote": "POST",
+    }
     for path, methods in allowed.items():
         assert client.put(path).headers["Allow"] == methods
 

@@ -5,7 +5,6 @@ import logging
 import re
 import socket
 import struct
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,15 +16,9 @@ from tests.calls import ADMIN, assert_problem, insert, predict, submit
 from tests.conftest import TOKEN, free_port
 from tests.drawings import seven
 from tests.service import Service
+from tests.waiting import eventually
 
 NAME = "X-Request-ID"
-
-
-def eventually(true, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return true()
 
 
 def away(**more: str) -> dict[str, str]:

@@ -42,7 +42,8 @@ def test_small_photo_is_no_drawing_and_its_sketch_is_one():
     sketch = read(to_png(small))
     again = read_drawing(to_png(sketch))
     assert again is not None
-    assert (again == sketch).all()
+    assert (again.sketch == sketch).all()
+    assert (again.image == prepare(sketch)).all()
 
 
 @pytest.mark.parametrize("table", [20, 60])

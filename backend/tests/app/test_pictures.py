@@ -19,14 +19,25 @@ def read(model, files: dict[str, bytes] | bytes) -> list:
 @pytest.mark.parametrize(
     ("name", "label"),
     [
-        ("2/anna.png", "2"), ("ours/7/anna/1.png", "7"), ("2/7.png", "2"), ("7-anna.jpg", "7"),
+        ("2/anna.png", "2"),
+        ("ours/7/anna/1.png", "7"),
+        ("2/7.png", "2"),
+        ("7-anna.jpg", "7"),
         ("class/7_anna.jpg", "7"),
-        ("7.png", "7"), ("7 (2).PNG", "7"), ("none/house.png", "none"), ("Not a digit/x.png", "none"),
-        ("not-a-digit-3.png", "none"), ("none-3.png", "none"), ("2\\anna.png", "2"),
-        ("12.png", None), ("3fa85f64-5717.png", None), ("anna-7.png", None),
-        ("22/anna.png", None), ("nonesuch.png", None),
+        ("7.png", "7"),
+        ("7 (2).PNG", "7"),
+        ("none/house.png", "none"),
+        ("Not a digit/x.png", "none"),
+        ("not-a-digit-3.png", "none"),
+        ("none-3.png", "none"),
+        ("2\\anna.png", "2"),
+        ("12.png", None),
+        ("3fa85f64-5717.png", None),
+        ("anna-7.png", None),
+        ("22/anna.png", None),
+        ("nonesuch.png", None),
     ],
-)  # fmt: skip
+)
 def test_label_is_in_the_folder_or_begins_the_name(name, label):
     assert label_of(name) == label
 
@@ -34,7 +45,11 @@ def test_label_is_in_the_folder_or_begins_the_name(name, label):
 def test_pictures_of_every_kind_are_read_by_the_model(model):
     files = {"7/a.png": seven(), "3-b.jpg": encode(draw(3), "JPEG"), "none/c.webp": encode(draw(4), "WEBP")}
     rows = read(model, files)
-    assert [(row.true_label, row.prediction, row.status) for row in rows] == [(7, 7, "pending"), (3, 3, "pending"), (None, 4, "pending")]  # fmt: skip  # noqa: E501
+    assert [(row.true_label, row.prediction, row.status) for row in rows] == [
+        (7, 7, "pending"),
+        (3, 3, "pending"),
+        (None, 4, "pending"),
+    ]
     assert {row.model for row in rows} == {model.version}
 
 
@@ -44,7 +59,13 @@ def test_same_picture_has_the_same_id_and_another_label_another(model):
 
 
 def test_what_cannot_be_used_is_left_out_with_its_reason(model):
-    files = {"7/a.png": seven(), "notes.txt": b"hello", "1/blank.png": blank(), "2/text.png": b"no picture", "anna.png": seven()}  # fmt: skip  # noqa: E501
+    files = {
+        "7/a.png": seven(),
+        "notes.txt": b"hello",
+        "1/blank.png": blank(),
+        "2/text.png": b"no picture",
+        "anna.png": seven(),
+    }
     left_out = {each.file: each.reason for each in read(model, files) if isinstance(each, LeftOut)}
     assert left_out == {
         "notes.txt": UNLABELLED,

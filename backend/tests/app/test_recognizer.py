@@ -113,7 +113,9 @@ def test_temperature_flattens_or_sharpens_the_same_logits(copy, model):
     np.testing.assert_array_equal(warm.logits(PICTURES), model.logits(PICTURES))
     assert (warm.probabilities(PICTURES).max(1) < model.probabilities(PICTURES).max(1)).all()
     logits = model.logits(PICTURES).astype(float) / (4 * model.card.temperature)
-    np.testing.assert_allclose(warm.probabilities(PICTURES), np.exp(logits) / np.exp(logits).sum(1, keepdims=True), atol=1e-5)  # fmt: skip  # noqa: E501
+    np.testing.assert_allclose(
+        warm.probabilities(PICTURES), np.exp(logits) / np.exp(logits).sum(1, keepdims=True), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("threshold", "unsure"), [(0.0, False), (1.0, True)])

@@ -1,4 +1,4 @@
-"""The server as a process of its own: what a client may take of it, its workers, and how it stops."""
+"""The server as a separate process: what a client may take of it, its workers, and how it stops."""
 
 import os
 import re
@@ -14,10 +14,11 @@ import pytest
 
 from app.config import BACKEND
 from tests.app.routes.test_health import requests, samples
-from tests.app.test_middleware import away, eventually
+from tests.app.test_middleware import away
 from tests.calls import predict
 from tests.drawings import seven
 from tests.service import Service
+from tests.waiting import eventually
 
 UPLOAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"

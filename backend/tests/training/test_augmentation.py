@@ -62,9 +62,7 @@ def test_no_change_asked_for_is_hardly_any():
     assert alike.min() > 0.97
 
 
-@pytest.mark.parametrize(
-    "part", ["rotation", "slant", "scale", "aspect", "shift", "bend", "thinner", "thicker"]
-)  # fmt: skip
+@pytest.mark.parametrize("part", ["rotation", "slant", "scale", "aspect", "shift", "bend", "thinner", "thicker"])
 def test_each_part_changes_something(part):
     only = changed(replace(NONE, **{part: getattr(HOW, part)}))
     assert (only - changed(NONE)).abs().mean() > 1e-3

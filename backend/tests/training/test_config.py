@@ -21,10 +21,27 @@ def test_without_options_the_defaults_hold():
 
 
 def test_every_setting_is_an_option():
-    given = {"architecture": "lenet", "epochs": 7, "batch_size": 9, "learning_rate": 0.5, "weight_decay": 0.1,
-             "averaging": 0.5, "bfloat16": not has_bfloat16(), "patience": 2, "held_out": 11, "strokes": 12,
-             "non_digits": 13, "drawn_per_epoch": 14, "unsure_share": 0.2, "lessons": "some.pt", "softening": 2.0,
-             "seed": 3, "muon_rate": 0.04, "real": 15, "start": "models/start"}  # fmt: skip
+    given = {
+        "architecture": "lenet",
+        "epochs": 7,
+        "batch_size": 9,
+        "learning_rate": 0.5,
+        "weight_decay": 0.1,
+        "averaging": 0.5,
+        "bfloat16": not has_bfloat16(),
+        "patience": 2,
+        "held_out": 11,
+        "strokes": 12,
+        "non_digits": 13,
+        "drawn_per_epoch": 14,
+        "unsure_share": 0.2,
+        "lessons": "some.pt",
+        "softening": 2.0,
+        "seed": 3,
+        "muon_rate": 0.04,
+        "real": 15,
+        "start": "models/start",
+    }
     assert set(given) == {f.name for f in fields(Config)} - {"augmentation"}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name != "bfloat16"]
     assert parse(*options, "--bfloat16" if given["bfloat16"] else "--no-bfloat16") == Config(**given)

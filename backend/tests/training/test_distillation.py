@@ -175,6 +175,13 @@ def test_checkpoint_of_other_lessons_is_not_taken(lessons, tmp_path, caplog):
     config = replace(CONFIG, epochs=1)
     for logits in (lessons.logits, lessons.logits + 1):
         with caplog.at_level(logging.INFO, "train"):
-            fit(compact(width=4), TRAIN, NOTHING, VALIDATION, config, tmp_path / "checkpoint.pt",
-                Lessons(lessons.images, logits))  # fmt: skip
+            fit(
+                compact(width=4),
+                TRAIN,
+                NOTHING,
+                VALIDATION,
+                config,
+                tmp_path / "checkpoint.pt",
+                Lessons(lessons.images, logits),
+            )
     assert "other settings" in caplog.text

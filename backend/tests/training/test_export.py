@@ -39,10 +39,17 @@ def test_card_identifies_the_network(written):
     assert 0 < card.pop("milliseconds") < 50
     assert card == {
         "onnx_bytes": (written[1] / "model.onnx").stat().st_size,
-        "version": f"compact-{sha256[:8]}", "sha256": sha256, "architecture": "compact", "temperature": 1.5,
-        "unsure_below": 0.7, "metrics": {"accuracy": 0.5}, "format": 1, "held_out": {}, "data": "",
+        "version": f"compact-{sha256[:8]}",
+        "sha256": sha256,
+        "architecture": "compact",
+        "temperature": 1.5,
+        "unsure_below": 0.7,
+        "metrics": {"accuracy": 0.5},
+        "format": 1,
+        "held_out": {},
+        "data": "",
         "hyperparameters": {},
-    }  # fmt: skip
+    }
 
 
 def test_network_is_one_sound_onnx_file(written):

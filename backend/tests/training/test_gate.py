@@ -59,9 +59,13 @@ def test_better_one_passes():
     assert (verdict.outcome, verdict.champion) == ("passed", "compact-1")
     assert "better, beyond chance" in verdict.reasons[0]
     assert verdict.figures["held_out"] == {
-        "pictures": 200, "candidate": 0.96, "champion": 0.91, "won": 12, "lost": 2,
+        "pictures": 200,
+        "candidate": 0.96,
+        "champion": 0.91,
+        "won": 12,
+        "lost": 2,
         "evidence": pytest.approx(23.9, abs=0.1),
-    }  # fmt: skip
+    }
 
 
 def test_verdict_goes_into_json():

@@ -16,9 +16,18 @@ from training.data import NO_DIGIT, NOTHING, Digits, as_input
 from training.loop import fit, predict
 
 CONFIG = Config(
-    epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, averaging=0.9, bfloat16=False, patience=10, seed=0,
-    muon_rate=0, drawn_per_epoch=40, augmentation=Augmentation(rotation=5, bend=0.5),
-)  # fmt: skip
+    epochs=6,
+    batch_size=20,
+    learning_rate=1e-2,
+    weight_decay=0.01,
+    averaging=0.9,
+    bfloat16=False,
+    patience=10,
+    seed=0,
+    muon_rate=0,
+    drawn_per_epoch=40,
+    augmentation=Augmentation(rotation=5, bend=0.5),
+)
 MUON = replace(CONFIG, muon_rate=0.02)
 TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
 
@@ -48,7 +57,7 @@ def uninterrupted(tmp_path_factory):
 
 
 def interrupt(monkeypatch, path, batches: int, config=CONFIG, train=TRAIN) -> None:
-    """A run that Ctrl-C ends after so many batches."""
+    """A run that Ctrl-C ends after this many batches."""
     done, real = 0, loop.augment
 
     def counting(*args):

@@ -65,13 +65,18 @@ def insert_all_kinds(database, number: int) -> None:
     for _ in range(number):
         odd = [0.0, 1.0, 1 / 3, 0.1, 1e-45, 1.17549435e-38, 0.1 + 0.2, *[dice.random() for _ in range(5)]]
         insert(
-            database, image=encode(draw(dice.randrange(10), size=0.4 + 0.3 * dice.random())),
+            database,
+            image=encode(draw(dice.randrange(10), size=0.4 + 0.3 * dice.random())),
             model=dice.choice(["a-1", "b 2", '"c",3']),
             created_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=dice.randrange(10**13)),
-            true_label=dice.choice([None, *range(10)]), prediction=dice.randrange(10), unsure=dice.random() < 0.3,
-            status=dice.choice(["pending", "approved", "rejected"]), confidence=dice.choice(odd),
-            probabilities=dice.sample(odd, 10), idempotency_key=uuid4(),
-        )  # fmt: skip
+            true_label=dice.choice([None, *range(10)]),
+            prediction=dice.randrange(10),
+            unsure=dice.random() < 0.3,
+            status=dice.choice(["pending", "approved", "rejected"]),
+            confidence=dice.choice(odd),
+            probabilities=dice.sample(odd, 10),
+            idempotency_key=uuid4(),
+        )
 
 
 # --- export -----------------------------------------------------------------------------------------
@@ -93,15 +98,23 @@ def test_export_holds_every_sketch_and_its_labels(client, database):
         assert datetime.fromisoformat(row["created_at"]) == datetime.fromisoformat(stored["created_at"])
         assert [float(row[f"p{digit}"]) for digit in range(10)] == stored["probabilities"]
         assert (int(row["true_label"]), row["status"], row["model"]) == (
-            stored["true_label"], stored["status"], stored["model"],
-        )  # fmt: skip
+            stored["true_label"],
+            stored["status"],
+            stored["model"],
+        )
 
 
 def test_export_leaves_out_what_the_filters_do(client, database):
     insert_all_kinds(database, 60)
-    for filters in ({"status": "approved"}, {"digit": "none"}, {"correct": "false"}, {"unsure": "true"},
-                    {"model": "a-1", "status": "pending"}, {"predicted": "3"},
-                    {"digit": "3", "status": "rejected"}):  # fmt: skip
+    for filters in (
+        {"status": "approved"},
+        {"digit": "none"},
+        {"correct": "false"},
+        {"unsure": "true"},
+        {"model": "a-1", "status": "pending"},
+        {"predicted": "3"},
+        {"digit": "3", "status": "rejected"},
+    ):
         names = zipfile.ZipFile(io.BytesIO(export(client, **filters).content)).namelist()
         assert names[1:] == [f"sketches/{each}.png" for each in walk(client, 50, **filters)], filters
 
@@ -161,8 +174,10 @@ def test_export_that_breaks_off_is_no_archive(postgres, database):
     with Service(postgres.environment) as service:
         with begun_export(service) as pieces:
             data = next(pieces)
-            database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL"
-                             " AND pid <> pg_backend_pid()")  # fmt: skip
+            database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL"
+                " AND pid <> pg_backend_pid()"
+            )
             with pytest.raises(httpx2.TransportError):
                 data += b"".join(pieces)
         assert_problem(bring(service.client, data), 422, "BadArchive")
@@ -257,10 +272,18 @@ def test_import_is_in_the_log(client, database, caplog):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"no ZIP", edited("status", "maybe", 3), edited("file", "sketches/7.png"), zipped(good())[:-100], bomb()[0],
-     edited("confidence", "1e-60"), edited("p0", "1e-60")],
+    [
+        b"",
+        b"no ZIP",
+        edited("status", "maybe", 3),
+        edited("file", "sketches/7.png"),
+        zipped(good())[:-100],
+        bomb()[0],
+        edited("confidence", "1e-60"),
+        edited("p0", "1e-60"),
+    ],
     ids=["nothing", "text", "bad row", "no file", "cut", "bomb", "too small", "a probability too small"],
-)  # fmt: skip
+)
 def test_bad_archive_is_refused_and_nothing_is_stored(client, database, data):
     for response in (
         bring(client, data),
@@ -327,7 +350,11 @@ def test_pictures_by_folder_and_by_name_are_read_and_stored(client, database, mo
     assert found["left_out"] == 2
     assert [each["file"] for each in found["examples"]] == ["1/text.png", "notes.txt"]
     stored = {(row["true_label"], row["prediction"], row["status"], row["model"]) for row in rows(database)}
-    assert stored == {(7, 7, "pending", model.version), (3, 3, "pending", model.version), (None, 4, "pending", model.version)}  # fmt: skip  # noqa: E501
+    assert stored == {
+        (7, 7, "pending", model.version),
+        (3, 3, "pending", model.version),
+        (None, 4, "pending", model.version),
+    }
     assert came(bring(client, zipped(PICTURES))) == (0, 3)
 
 

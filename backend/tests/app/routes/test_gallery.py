@@ -26,8 +26,15 @@ def ids(database) -> dict[str, str]:
 
 @pytest.mark.parametrize("order", ["newest", "mislabelled"])
 def test_visitors_are_shown_approved_ones_alone(client, ids, order):
-    for filters in ({}, {"digit": "1"}, {"predicted": "7"}, {"unsure": "true"}, {"model": "test-model"},
-                    {"correct": "false"}, {"status": "approved"}):  # fmt: skip
+    for filters in (
+        {},
+        {"digit": "1"},
+        {"predicted": "7"},
+        {"unsure": "true"},
+        {"model": "test-model"},
+        {"correct": "false"},
+        {"status": "approved"},
+    ):
         assert walk(client, 20, order=order, **filters) == [ids["approved"]], filters
     for status in ("pending", "rejected"):
         assert walk(client, 20, order=order, status=status) == []

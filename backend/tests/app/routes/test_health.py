@@ -69,8 +69,11 @@ def test_metrics_count_requests_by_route_and_status(client):
     predict(client, blank())
     client.get("/submissions/00000000-0000-0000-0000-000000000000")
     after = samples(client)
-    for route, method, status in [("/predict", "POST", "200"), ("/predict", "POST", "422"),
-                                  ("/submissions/{submission_id}", "GET", "404")]:  # fmt: skip
+    for route, method, status in [
+        ("/predict", "POST", "200"),
+        ("/predict", "POST", "422"),
+        ("/submissions/{submission_id}", "GET", "404"),
+    ]:
         labels = {"route": route, "method": method, "status": status}
         assert requests(after, **labels) - requests(before, **labels) == 1, labels
     seconds = ("http_request_seconds_count", ("route", "/predict"))

@@ -73,7 +73,9 @@ def test_confusion_matrix_has_labels_in_rows(figures):
 
 def test_confidence_bins_hold_digits_only(figures):
     bins = figures["confidence_bins"]
-    assert [(b["low"], b["high"]) for b in bins] == [(pytest.approx(n / 10), pytest.approx((n + 1) / 10)) for n in range(10)]  # fmt: skip  # noqa: E501
+    assert [(b["low"], b["high"]) for b in bins] == [
+        (pytest.approx(n / 10), pytest.approx((n + 1) / 10)) for n in range(10)
+    ]
     assert [b["submissions"] for b in bins] == [0, 0, 0, 0, 0, 1, 1, 0, 0, 4]
     assert bins[9]["mean_confidence"] == pytest.approx((0.97 + 0.95 + 1.0 + 0.92) / 4)
     assert [b["accuracy"] for b in bins] == [None] * 5 + [0, 0, None, None, 1]

@@ -41,7 +41,7 @@ def test_stored_submission_is_returned_and_found_again(client, database):
     assert (stored["true_label"], stored["correct"], stored["status"]) == (7, True, "pending")
     assert abs(datetime.now(UTC) - datetime.fromisoformat(stored["created_at"])) < timedelta(minutes=1)
     assert client.get(f"/submissions/{stored['id']}").json() == stored
-    assert client.get("/submissions").json() == {"items": [stored], "next_cursor": None}
+    assert client.get("/submissions").json() == {"items": [stored | {"contested": False}], "next_cursor": None}
     row = database.execute("SELECT id, prediction, true_label, correct FROM submissions").fetchone()
     assert row == {"id": UUID(stored["id"]), "prediction": 7, "true_label": 7, "correct": True}
 
@@ -56,8 +56,17 @@ def test_not_a_digit_has_no_label(client):
 
 
 def test_client_cannot_set_the_prediction(client):
-    own = {"prediction": "3", "confidence": "1", "unsure": "true", "model": "mine", "correct": "true",
-           "status": "approved", "digit": "3", "created_at": "2001-01-01", "id": str(uuid4())}  # fmt: skip
+    own = {
+        "prediction": "3",
+        "confidence": "1",
+        "unsure": "true",
+        "model": "mine",
+        "correct": "true",
+        "status": "approved",
+        "digit": "3",
+        "created_at": "2001-01-01",
+        "id": str(uuid4()),
+    }
     stored, honest = submit(client, seven(), "3", **own).json(), submit(client, seven(), "3").json()
     assert stored["prediction"] == 7
     assert stored["id"] != own["id"]
@@ -86,10 +95,14 @@ def test_missing_parts_are_refused(client, database):
 
 @pytest.mark.parametrize(
     "data",
-    [seven(), encode(photo(draw(3, (1200, 900))), "JPEG", quality=80), encode(draw(8, 12, size=0.8)),
-     encode(255 - draw(4, (2000, 300)), "WEBP")],
+    [
+        seven(),
+        encode(photo(draw(3, (1200, 900))), "JPEG", quality=80),
+        encode(draw(8, 12, size=0.8)),
+        encode(255 - draw(4, (2000, 300)), "WEBP"),
+    ],
     ids=["canvas", "photo", "tiny", "wide"],
-)  # fmt: skip
+)
 def test_kept_image_is_a_small_grey_png_that_gives_the_same_answer(client, data):
     stored = submit(client, data).json()
     response = client.get(f"/submissions/{stored['id']}/image")
@@ -147,7 +160,7 @@ def test_used_key_with_other_content_is_refused(client, database, picture, label
     key = uuid4()
     first = submit(client, seven(), "7", key).json()
     assert_problem(submit(client, encode(draw(picture)), label, key), 422, "KeyReused")
-    assert client.get("/submissions").json()["items"] == [first]
+    assert client.get("/submissions").json()["items"] == [first | {"contested": False}]
 
 
 def test_bad_key_is_refused(client, database):
@@ -262,25 +275,38 @@ FILTERS = [
     ({"unsure": "false"}, lambda row: not row["unsure"]),
     ({"model": "b-2"}, lambda row: row["model"] == "b-2"),
     ({"model": "%"}, lambda row: False),
-    ({"digit": "3", "correct": "false", "model": "a-1"},
-     lambda row: row["true_label"] == 3 and row["correct"] is False and row["model"] == "a-1"),
+    (
+        {"digit": "3", "correct": "false", "model": "a-1"},
+        lambda row: row["true_label"] == 3 and row["correct"] is False and row["model"] == "a-1",
+    ),
     ({"digit": "none", "correct": "true"}, lambda row: False),
     ({"digit": "3", "predicted": "0"}, lambda row: row["true_label"] == 3 and row["prediction"] == 0),
     ({"digit": "3", "predicted": "3"}, lambda row: row["true_label"] == 3 and row["prediction"] == 3),
     ({"digit": "3", "predicted": "3", "correct": "false"}, lambda row: False),
-    ({"unsure": "true", "status": "approved", "model": "a-1"},
-     lambda row: row["unsure"] and row["status"] == "approved" and row["model"] == "a-1"),
-    ({"digit": "3", "predicted": "0", "status": "approved"},
-     lambda row: row["true_label"] == 3 and row["prediction"] == 0 and row["status"] == "approved"),
-]  # fmt: skip
+    (
+        {"unsure": "true", "status": "approved", "model": "a-1"},
+        lambda row: row["unsure"] and row["status"] == "approved" and row["model"] == "a-1",
+    ),
+    (
+        {"digit": "3", "predicted": "0", "status": "approved"},
+        lambda row: row["true_label"] == 3 and row["prediction"] == 0 and row["status"] == "approved",
+    ),
+]
 
 
 def insert_of_each_kind(database) -> None:
     dice = random.Random(0)
     kinds = list(product((0, 3, None), (0, 3), ("pending", "approved", "rejected"), ("a-1", "b-2"), (False, True)))
     for label, prediction, status, model, unsure in dice.sample(kinds, len(kinds)):
-        insert(database, true_label=label, prediction=prediction, status=status, model=model, unsure=unsure,
-               confidence=dice.choice([0.1, 0.9, dice.random()]))  # fmt: skip
+        insert(
+            database,
+            true_label=label,
+            prediction=prediction,
+            status=status,
+            model=model,
+            unsure=unsure,
+            confidence=dice.choice([0.1, 0.9, dice.random()]),
+        )
 
 
 def test_filters_leave_what_they_name(client, database):
@@ -300,10 +326,20 @@ def test_filters_leave_what_they_name_of_the_likeliest_mislabelled(client, datab
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": 0}, {"limit": 101}, {"limit": "many"}, {"digit": 10}, {"predicted": 10}, {"predicted": "none"},
-     {"status": "deleted"}, {"correct": "perhaps"}, {"unsure": "perhaps"}, {"order": "oldest"}],
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"limit": "many"},
+        {"digit": 10},
+        {"predicted": 10},
+        {"predicted": "none"},
+        {"status": "deleted"},
+        {"correct": "perhaps"},
+        {"unsure": "perhaps"},
+        {"order": "oldest"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_bad_filter_is_refused(client, query):
     assert_problem(client.get("/submissions", params=query), 422, "InvalidRequest")
 
@@ -314,9 +350,19 @@ def encoded(text: str) -> str:
 
 @pytest.mark.parametrize(
     "cursor",
-    ["nonsense", "AAAA", "é", "=", "%00", encoded(f"2026-03-01 {SOME_ID}")[:-6], encoded("2026-03-01T12:00:00+00:00"),
-     encoded(f"yesterday {SOME_ID}"), encoded("2026-03-01T12:00:00+00:00 7"), encoded("' '")],
-)  # fmt: skip
+    [
+        "nonsense",
+        "AAAA",
+        "é",
+        "=",
+        "%00",
+        encoded(f"2026-03-01 {SOME_ID}")[:-6],
+        encoded("2026-03-01T12:00:00+00:00"),
+        encoded(f"yesterday {SOME_ID}"),
+        encoded("2026-03-01T12:00:00+00:00 7"),
+        encoded("' '"),
+    ],
+)
 def test_bad_cursor_is_refused(client, cursor):
     assert_problem(client.get("/submissions", params={"cursor": cursor}), 400, "BadCursor")
 
@@ -387,9 +433,16 @@ def test_pages_hold_each_once_while_others_come_in(client, database, postgres, o
         with postgres.connect() as connection:
             while not ended.is_set():
                 moment = datetime.now(UTC) - timedelta(seconds=dice.choice([0, 0, 5 * dice.random()]))
-                insert(connection, created_at=moment, true_label=dice.choice([0, 3, None]), model="a-1",
-                       prediction=dice.choice([0, 3]), confidence=dice.random(), unsure=dice.random() < 0.5,
-                       status=dice.choice(["pending", "approved", "rejected"]))  # fmt: skip
+                insert(
+                    connection,
+                    created_at=moment,
+                    true_label=dice.choice([0, 3, None]),
+                    model="a-1",
+                    prediction=dice.choice([0, 3]),
+                    confidence=dice.random(),
+                    unsure=dice.random() < 0.5,
+                    status=dice.choice(["pending", "approved", "rejected"]),
+                )
                 ended.wait(0.02)  # or the pages never end
 
     with ThreadPoolExecutor(1) as people:
@@ -423,8 +476,10 @@ def test_submission_is_approved_and_relabelled(client, database):
     changed = change(client, stored["id"], true_label="7").json()
     assert changed == stored | {"status": "approved", "true_label": 7, "correct": True}
     assert change(client, stored["id"], true_label="none", status="rejected").json() == stored | {
-        "status": "rejected", "true_label": None, "correct": None,
-    }  # fmt: skip
+        "status": "rejected",
+        "true_label": None,
+        "correct": None,
+    }
     assert client.get(f"/submissions/{stored['id']}").json()["status"] == "rejected"
 
 
@@ -434,11 +489,24 @@ def test_label_may_be_a_number(client, database):
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"true_label": None}, {"status": None}, {"true_label": "11"}, {"true_label": 7.5}, {"true_label": True},
-     {"true_label": ""}, {"status": "maybe"}, {"status": "approved", "true_label": None}, {"prediction": 7},
-     {"status": "approved", "label": "7"}, [], None, "approved"],
+    [
+        {},
+        {"true_label": None},
+        {"status": None},
+        {"true_label": "11"},
+        {"true_label": 7.5},
+        {"true_label": True},
+        {"true_label": ""},
+        {"status": "maybe"},
+        {"status": "approved", "true_label": None},
+        {"prediction": 7},
+        {"status": "approved", "label": "7"},
+        [],
+        None,
+        "approved",
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_bad_change_is_refused(client, database, body):
     submission_id = insert(database)
     for path, wanted in ((f"/submissions/{submission_id}", body), ("/submissions", body)):

@@ -29,10 +29,23 @@ FILL = """
 # of a row that is looked at; a bitmap takes it from the index, many at a time
 COSTS = {"Index Scan": 1, "Index Only Scan": 1, "Bitmap Heap Scan": 1, "Bitmap Index Scan": 0.1}
 ONES = [
-    {"digit": 3}, {"not_a_digit": True}, {"predicted": 8}, {"correct": True}, {"correct": False}, {"unsure": True},
-    {"unsure": False}, {"status": "pending"}, {"status": "approved"}, {"status": "rejected"}, {"approved_only": True},
-    {"model": "old"}, {"model": "new"}, {"model": "rare"}, {"model": "unknown"}, {"rejected": False},
-]  # fmt: skip
+    {"digit": 3},
+    {"not_a_digit": True},
+    {"predicted": 8},
+    {"correct": True},
+    {"correct": False},
+    {"unsure": True},
+    {"unsure": False},
+    {"status": "pending"},
+    {"status": "approved"},
+    {"status": "rejected"},
+    {"approved_only": True},
+    {"model": "old"},
+    {"model": "new"},
+    {"model": "rare"},
+    {"model": "unknown"},
+    {"rejected": False},
+]
 TWOS = [one | other for one, other in combinations(ONES, 2) if not one.keys() & other.keys()]
 PLACES = {  # none: the first page
     "newest": [None, (datetime.fromisoformat("2026-02-01T00:00:00Z"), UUID(int=0))],
@@ -95,8 +108,11 @@ def test_two_filters_read_few_rows(many, order):
 
 
 def test_contradictory_filters_read_no_rows(many):
-    for filters in ({"not_a_digit": True, "correct": True}, {"digit": 3, "predicted": 8, "correct": True},
-                    {"digit": 3, "predicted": 3, "correct": False}):  # fmt: skip
+    for filters in (
+        {"not_a_digit": True, "correct": True},
+        {"digit": 3, "predicted": 8, "correct": True},
+        {"digit": 3, "predicted": 3, "correct": False},
+    ):
         assert_light(explain(many, "newest", None, filters), most=0)
     for filters in ({"correct": True}, {"not_a_digit": True}, {"digit": 3, "predicted": 3}):
         assert_light(explain(many, "mislabelled", None, filters), most=0)

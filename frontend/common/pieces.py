@@ -1,0 +1,187 @@
+"""Small parts of the pages, mostly HTML, styled by style.css."""
+
+import json
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+import api
+import client
+from common.charts import data_url, percent
+from common.shares import wilson
+from schemas import Statistics, Submission
+
+RETRY_S = 3
+NOTHING = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+MARKS = {
+    status: f'<span class="mark" role="img" aria-label="{status}" title="{status}">{sign}</span>'
+    for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
+}
+LIMITS = "below 0.1 nothing changed, above 0.25 much did"
+PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch does
+
+
+def heading(title: str, sentence: str) -> None:
+    """The view's title, on the page and in the browser's tab, and a sentence about it."""
+    st.set_page_config(page_title=f"{title} · Digit recogniser")
+    st.html(f'<div class="heading"><h1>{title}</h1><p>{sentence}</p></div>')
+
+
+def section(title: str, sentence: str) -> None:
+    st.html(f'<div class="section"><h2>{title}</h2><p>{sentence}</p></div>')
+
+
+def gallery(submissions: Iterable[Submission]) -> None:
+    st.html(f'<div class="gallery">{"".join(tiles(list(submissions)))}</div>')
+
+
+def tiles(
+    submissions: list[Submission],
+    token: str | None = None,
+    role: str | None = PLAIN,
+) -> list[str]:
+    """HTML, one string per submission."""
+    headers = api.session_headers()  # the threads have no session
+    pictures = _fetchers().map(lambda each: sketch(each.id, token, headers), submissions)
+    return [tile(*each, role) for each in zip(submissions, pictures, strict=True)]
+
+
+def tile(submission: Submission, picture: str, role: str | None = PLAIN) -> str:
+    """`role`: what a click does; clickable tiles show more than plain ones."""
+    meant = "not a digit" if submission.true_label is None else f"meant <b>{submission.true_label}</b>"
+    wrong = submission.correct is False and not submission.contested
+    classes = [submission.status if role else "", "wrong" if wrong else ""]
+    return f"""
+        <figure class="{" ".join(filter(None, classes))}">
+        <div class="sketch" {_control(submission, role) if role else ""}><img src="{picture}"
+          alt="{"" if role else escape(name(submission))}">{MARKS[submission.status] if role else ""}</div>
+        <figcaption>{meant}<br>{_read(submission, role)}</figcaption></figure>"""
+
+
+def _control(submission: Submission, role: str) -> str:
+    checked = 'aria-checked="false"' if role == SELECTS else ""
+    details = escape(json.dumps(facts(submission)))
+    return f"""data-id="{submission.id}" role="{role}" {checked} tabindex="0" data-facts="{details}"
+        aria-label="{escape(name(submission))}" """
+
+
+def name(submission: Submission) -> str:
+    """A picture's name, for screen readers."""
+    meant = "something that is no digit" if submission.true_label is None else f"a {submission.true_label}"
+    read = "" if submission.contested else f"read as {submission.prediction}, "
+    return f"A sketch of {meant}, {read}{submission.status}"
+
+
+def facts(submission: Submission) -> list[tuple[str, str]]:
+    """Everything known about a submission, as (name, value)."""
+    meant = "not a digit" if submission.true_label is None else str(submission.true_label)
+    unsure = ", but unsure" if submission.unsure else ""
+    read = f"{submission.prediction}, {percent(submission.confidence)} sure{unsure}"
+    return [
+        ("Meant", meant),
+        ("Read", "not told: two models differ" if submission.contested else read),
+        ("Status", submission.status),
+        ("Drawn", when(submission.created_at)),
+        ("Model", submission.model),
+    ]
+
+
+def _read(submission: Submission, role: str | None) -> str:
+    if submission.contested:
+        return '<span title="Two models that race differ on it; what each reads is not told">models differ</span>'
+    return f"read <b>{submission.prediction}</b>{_confidence(submission) if role else ''}"
+
+
+def _confidence(submission: Submission) -> str:
+    share = percent(submission.confidence)
+    return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
+
+
+def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str:
+    """A submission's picture as a data URL; black if it cannot be fetched. `client_headers`: see api.py."""
+    try:
+        return data_url(_image(submission_id, token, client_headers))
+    except api.BackendError:
+        return NOTHING
+
+
+@st.cache_data(ttl=600, max_entries=2000, show_spinner=False)
+def _image(submission_id: UUID, _token: str | None, _headers: client.Headers | None) -> bytes:
+    """Cached by id alone: who may see which submission was checked when they were listed."""
+    return api.submission_image(submission_id, token=_token, client_headers=_headers)
+
+
+@cache
+def _fetchers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "pictures")
+
+
+def when(time: datetime) -> str:
+    """In the visitor's time zone."""
+    try:
+        zone = ZoneInfo(st.context.timezone or "UTC")
+    except (KeyError, ValueError):  # unknown to Python
+        zone = UTC
+    return f"{time.astimezone(zone):%-d %b %Y, %H:%M}"
+
+
+def totals(figures: Statistics) -> None:
+    numbers = [
+        (
+            "–" if figures.accuracy is None else f"{figures.accuracy:.1%}",
+            f"of {figures.digits:,} digits read right",
+            interval(figures.correct, figures.digits),
+        ),
+        (f"{figures.total:,}", "sketches", f"{figures.not_digits:,} of them not a digit"),
+        (f"{figures.unsure:,}", "unsure answers", f"{_of(figures.unsure, figures.total)} of all sketches"),
+        (f"{figures.false_alarms:,}", "false alarms", "no digit, yet read as one without doubt"),
+    ]
+    items = (f"<div><b>{value}</b><span>{what}</span><small>{more}</small></div>" for value, what, more in numbers)
+    st.html(f'<div class="totals">{"".join(items)}</div>')
+
+
+def interval(part: int, whole: int) -> str:
+    """The 95% interval of a share, in words."""
+    if not whole:
+        return "nothing to count yet"
+    low, high = wilson(part, whole)
+    return f"95% interval: {low:.1%} to {high:.1%}"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def drift(figures: Statistics) -> None:
+    """Whether the model is still as sure as at first, in a sentence and a number."""
+    drift, answers = figures.drift, figures.answers
+    index = "" if drift.psi is None else f"Population stability index {drift.psi:.2f}: {LIMITS}. "
+    compared = f"The latest {drift.answers:,} sketches against the first {drift.reference:,}. " if index else ""
+    kept = f"{answers.total:,} answers are in the log, {answers.unsure_share or 0:.1%} of them unsure."
+    st.html(f"""
+        <div class="panel"><div class="sentence">{escape(drift.sentence)}</div>
+        <div class="detail">{index}{compared}{kept}</div></div>""")
+
+
+def empty(title: str, sentence: str) -> None:
+    st.html(f'<div class="empty"><b>{title}</b><br>{sentence}</div>')
+
+
+def keep_trying() -> None:
+    """Rerun the script after a moment, as long as it reaches this call."""
+    _rerun_later(time.monotonic())
+
+
+@st.fragment(run_every=RETRY_S)
+def _rerun_later(start: float) -> None:
+    if time.monotonic() - start > RETRY_S / 2:  # not within the run that called it
+        st.rerun()

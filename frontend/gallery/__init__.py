@@ -1,0 +1,1 @@
+"""What the Gallery, views/gallery.py, is made of."""

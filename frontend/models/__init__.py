@@ -1,0 +1,1 @@
+"""What the Models page, views/models.py, is made of."""

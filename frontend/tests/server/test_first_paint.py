@@ -1,0 +1,49 @@
+"""The style sheet comes with the page, not after it."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from server.first_paint import STYLE, FirstPaint
+
+PAGE = "<html><head><title>A page</title></head><body><div id='root'></div></body></html>"
+BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-encoding": "gzip", "if-none-match": "x"}
+
+
+def ask(answer: Response, headers: dict[str, str]) -> tuple[dict[str, str], bytes, dict[str, str]]:
+    """The headers and the body that come out, and the headers that went in."""
+    came, sent = {}, []
+
+    async def page(scope, receive, send):
+        came.update(Request(scope).headers)
+        await answer(scope, receive, send)
+
+    async def send(message):
+        sent.append(message)
+
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": encoded}
+    # in a thread: where Playwright runs, this one has a loop already
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(FirstPaint(page)(scope, None, send))).result()
+    start, body = sent
+    return {name.decode(): value.decode() for name, value in start["headers"]}, body["body"], came
+
+
+def test_page_brings_its_styles_behind_those_of_the_head():
+    headers, body, _ = ask(HTMLResponse(PAGE, headers={"etag": "x"}), BROWSER)
+    assert body.decode() == PAGE.replace("</body>", f"<style>{STYLE.read_text()}</style></body>")
+    assert int(headers["content-length"]) == len(body)
+    assert "etag" not in headers  # it would hold for the page without its styles
+
+
+def test_page_is_asked_for_whole_and_as_plain_text():
+    assert ask(HTMLResponse(PAGE), BROWSER)[2] == {"accept": BROWSER["accept"]}
+
+
+def test_what_is_no_page_passes_as_it_is():
+    asked = {"accept": "*/*", "accept-encoding": "gzip"}
+    headers, body, came = ask(PlainTextResponse("</body>"), asked)
+    assert (headers["content-length"], body, came) == ("7", b"</body>", asked)
