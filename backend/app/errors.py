@@ -209,7 +209,7 @@ class StorageFull(AppError):
 
 
 class Busy(AppError):
-    """The server is busy reading other large pictures. Try again in a few seconds."""
+    """The server has more of these requests than it can answer at the moment. Try again in a few seconds."""
 
     status = 503
     headers = MappingProxyType({"Retry-After": "3"})
