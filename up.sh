@@ -3,7 +3,7 @@
 #
 #   ./up.sh             three containers if a Docker daemon answers, else three processes of this machine
 #   ./up.sh --local     processes, even where there is Docker
-#   ./up.sh --status    what runs; exit status 0 when page and API answer
+#   ./up.sh --status    what is running; exit status 0 when page and API answer
 #   ./up.sh --down      stops it, whichever way it runs; the data stay
 #
 #   ./up.sh --backup FILE                 writes everything in the database to a new file (pg_dump's custom format)
@@ -133,7 +133,7 @@ wanted_port() { # SERVICE INNER_PORT VARIABLE PORT
 }
 
 up_docker() { # REBUILD
-    ! runs_locally || stop_with "It already runs as local processes: ./up.sh --local renews them, ./up.sh --down stops them."
+    ! runs_locally || stop_with "It is already running as local processes: ./up.sh --local updates them, ./up.sh --down stops them."
     case $DB_HOST in
         localhost | 127.0.0.1) stop_with "In a container, DB_HOST=$DB_HOST would be the container itself. This machine is host.docker.internal there." ;;
     esac
@@ -150,13 +150,13 @@ up_docker() { # REBUILD
     local since
     since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
     if [ -n "$DB_HOST" ]; then
-        one_off sh db/migrate.sh </dev/null || stop_with "The database at $DB_HOST cannot be used; what ran before runs on."
+        one_off sh db/migrate.sh </dev/null || stop_with "The database at $DB_HOST cannot be used; what was running is still running."
         docker compose up --detach --no-deps ${1:+--force-recreate} backend frontend
     else
         docker compose up --detach ${1:+--force-recreate}
     fi || {
         docker compose logs --no-color --tail 8 --since "$since" # not what an earlier start said
-        stop_with "It did not come up; above is what the services said last. ./up.sh --status shows what runs."
+        stop_with "It did not start; the services' last messages are above. ./up.sh --status shows what is running."
     }
     wait_until_ready
     [ -z "$DB_HOST" ] || compose stop db # ours, which the switch might still have needed
@@ -186,7 +186,7 @@ one_off() { # COMMAND...
 runs_locally() { helper status backend || helper status frontend || { has_data && embedded status; }; } >/dev/null 2>&1
 
 up_local() { # REBUILD
-    ! runs_in_docker || stop_with "It already runs in Docker: ./up.sh renews it, ./up.sh --down stops it."
+    ! runs_in_docker || stop_with "It is already running in Docker: ./up.sh updates it, ./up.sh --down stops it."
     UV=$(helper uv)
     unset VIRTUAL_ENV # of the caller: else uv warns that it is not used
     set -a            # from here on, what is started sees the settings
@@ -257,21 +257,21 @@ find_database() {
     if [ -n "$DB_HOST" ]; then
         [ -z "$where" ] || { as_this_machine_says && export DB_HOST; }
     elif [ -z "$where" ]; then
-        runs_in_docker db || stop_with "The database does not run: ./up.sh starts it."
+        runs_in_docker db || stop_with "The database is not running: ./up.sh starts it."
     else
-        { has_data && embedded status >/dev/null 2>&1; } || stop_with "The database does not run: ./up.sh --local starts it."
+        { has_data && embedded status >/dev/null 2>&1; } || stop_with "The database is not running: ./up.sh --local starts it."
     fi
 }
 
 backup() {
-    [ ! -e "$file" ] || stop_with "$file exists, and a backup overwrites nothing."
+    [ ! -e "$file" ] || stop_with "$file exists, and a backup never overwrites a file."
     find_database
     umask 077 # it holds what people drew; only the owner may read it
     PART=$(mktemp "$file.XXXXXX")
     trap 'rm -f "$PART"' EXIT
     in_database sh db/backup.sh dump </dev/null >"$PART" || stop_with "No backup was made; the reason is above."
     mv -n "$PART" "$file" || true # some complain where it exists, some do not
-    [ ! -e "$PART" ] || stop_with "$file exists by now, and a backup overwrites nothing."
+    [ ! -e "$PART" ] || stop_with "$file exists by now, and a backup never overwrites a file."
     echo "Everything in the database is in $file ($(du -h "$file" | cut -f 1 | tr -d ' ')). Keep .env, too: it holds the secrets."
 }
 

@@ -177,7 +177,7 @@ def gather(data: list[Path], letters: bool) -> Digits:
     parts = [samples.from_folder(d) if d.is_dir() else samples.from_unipen(d, letters=letters) for d in data]
     digits = reduce(operator.add, parts)
     if (digits.labels == NO_DIGIT).all():
-        raise cli.Unusable("There are letters alone, and no digit to report on")
+        raise cli.Unusable("There are only letters, and no digits to report on")
     return digits
 
 

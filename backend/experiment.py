@@ -104,7 +104,7 @@ def read_results(folder: Path) -> list[Result]:
     try:
         return [Result(**row) for row in json.loads(file.read_text())] if file.exists() else []
     except (ValueError, TypeError) as e:
-        raise cli.Unusable(f"{file} is no table of experiment.py; without --add it is written anew") from e
+        raise cli.Unusable(f"{file} is not a table that experiment.py wrote; without --add it is replaced") from e
 
 
 def write_results(results: list[Result], folder: Path) -> None:

@@ -342,6 +342,8 @@ async def publish(
             log.info("the verdict is void: %s serves by now", newest.model if newest else shipped)
             return await read_champion(connection)
         is_new = await store.models.insert(connection, new)
+        if not is_new:  # the same network as before, compared on more sketches by now
+            await renew_verdict(connection, candidate.version, verdict)
         if promote and verdict.passed:
             await promotion.promote(connection, candidate.version, shipped, "retrain.py --promote")
             done = "stored and promoted"
@@ -351,6 +353,14 @@ async def publish(
             done = "stored; it does not serve"
     log.info("%s is %s", candidate.version, done)
     return None
+
+
+async def renew_verdict(connection: psycopg.AsyncConnection, version: str, verdict: Verdict) -> None:
+    """Stores a newer verdict, unless the model has passed against the same champion before, as by a race."""
+    known = await store.models.find(connection, version)
+    before = known.verdict if known else None
+    if verdict.passed or not (before and before.passed and before.champion == verdict.champion):
+        await store.models.set_verdict(connection, version, verdict)
 
 
 async def race(connection: psycopg.AsyncConnection, found: Comparison, candidate: Recognizer) -> bool:

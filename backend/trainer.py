@@ -111,6 +111,11 @@ class Trainer:
         except (Failed, Killed) as e:
             await self._write(job, worker, error=str(e), **(NOTHING_LEFT if isinstance(e, Failed) else {}))
             raise
+        except (psycopg.OperationalError, ConnectorException):  # GoOn has it tried again
+            raise
+        except Exception as e:
+            await self._write(job, worker, error=f"The trainer itself is in trouble: {cli.one_line(e) or repr(e)}")
+            raise
 
     async def _try(self, job: int, worker: int) -> None:
         async with self._app.connector.pool.connection() as connection:

@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from server import routes, stopping, warm_up
 from server.first_paint import FirstPaint
 from server.guard import Guard
+from server.uploads import Uploads
 
 
 @asynccontextmanager
@@ -29,5 +30,5 @@ app = st.App(
     Path(__file__).with_name("navigation.py"),
     routes=routes.ROUTES,
     lifespan=lifespan,
-    middleware=[Middleware(Guard), Middleware(FirstPaint)],
+    middleware=[Middleware(Guard), Middleware(Uploads), Middleware(FirstPaint)],
 )

@@ -19,6 +19,7 @@ class Submission(BaseModel):
     true_label: int | None  # none: not a digit
     correct: bool | None
     status: Status
+    contested: bool = False  # it decides the race which is on: what was read is not shown, so that it influences nobody
 
 
 class SubmissionCount(BaseModel):

@@ -76,7 +76,7 @@ class SubmissionNotFound(AppError):
 
 
 class ModelNotFound(AppError):
-    """There is no model of this version."""
+    """There is no model with this version."""
 
     status = 404
 
@@ -88,7 +88,7 @@ class AlreadyServing(AppError):
 
 
 class GateNotPassed(AppError):
-    """The gate has not passed this model: it would take a person to overrule it."""
+    """This model has not passed the gate: only a person can overrule it."""
 
     status = 409
 
@@ -100,7 +100,7 @@ class RetrainingNotFound(AppError):
 
 
 class AlreadyRetraining(AppError):
-    """A retraining waits or runs already: cancel it, or wait until it has ended."""
+    """A retraining is already waiting or running: cancel it, or wait for it to end."""
 
     status = 409
 
@@ -154,7 +154,7 @@ class BlankImage(AppError):
 
 
 class InvalidRequest(AppError):
-    """A field, a filter or an id is not one that this call takes."""
+    """A field, a filter or an id is not valid for this call."""
 
     status = 422
 
@@ -184,7 +184,7 @@ class ModelRefused(AppError):
 
 
 class BadArchive(AppError):
-    """This is no ZIP as the export writes it, or it is damaged."""
+    """This is not a ZIP file that the export wrote, or it is damaged."""
 
     status = 422
 
@@ -202,14 +202,14 @@ class TooManyRequests(AppError):
 
 
 class StorageFull(AppError):
-    """This server stores no more sketches: it has as many as it may. Predictions still work."""
+    """This server has reached its limit of stored sketches. Predictions still work."""
 
     status = 507
     headers = MappingProxyType({"Retry-After": "60"})
 
 
 class Busy(AppError):
-    """The server has more large pictures to read than it can at the moment. Try again in a few seconds."""
+    """The server has more of these requests than it can answer at the moment. Try again in a few seconds."""
 
     status = 503
     headers = MappingProxyType({"Retry-After": "3"})

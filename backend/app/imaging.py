@@ -52,16 +52,20 @@ def read(data: bytes) -> np.ndarray:
 
 
 def read_drawing(data: bytes) -> Prepared | None:
-    """A picture file, read and prepared; None if it is a photo, in which finding the digit takes longer.
-
-    Raises as `read` and `prepare` do.
+    """A picture file, read and prepared; None if it is a photo, in which finding the digit takes longer, or looks like
+    one when smaller. Raises as `read` and `prepare` do.
     """
-    work = _at_work_size(open_picture(data))
-    tones = count_tones(work)
-    if not is_drawn(work, tones):
+    sketch = _at_work_size(open_picture(data))
+    tones = count_tones(sketch)
+    if not is_drawn(sketch, tones):
         return None
-    sketch = _crop(work)
-    return Prepared(sketch, prepare(sketch, tones if sketch is work else None))
+    if max(sketch.shape) > KEPT_SIDE:
+        overview = _shrink(sketch, KEPT_SIDE)
+        if not is_drawn(overview, count_tones(overview)):
+            return None
+        sketch = _crop(sketch)
+        tones = count_tones(sketch)
+    return Prepared(sketch, prepare(sketch, tones)) if is_drawn(sketch, tones) else None
 
 
 def open_picture(data: bytes) -> Image.Image:

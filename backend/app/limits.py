@@ -25,6 +25,7 @@ from app.client import Client, find_client
 from app.config import Limit, Settings
 from app.database import DatabasePool, connect
 from app.errors import StorageFull, TooManyRequests
+from app.turns import LightTurns
 
 EVERY_S = 30.0
 SALT_S = 120.0  # after which it is read again: the database may have been replaced
@@ -87,6 +88,7 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         self.on = settings.rate_limits == "on"
         self.storage_is_full = False
+        self.turns = LightTurns()
         self._shared = {
             "visit_writes": settings.limit_visit_writes,
             "address_writes": settings.limit_address_writes,
@@ -198,17 +200,19 @@ def _refused(kind: str, wait: float) -> TooManyRequests:
 
 
 class LimitRequests:
-    """Refuses requests over the limit before any work is done for them."""
+    """Refuses requests over the limit before any work is done for them; clients take turns with the others."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(FREE):
+        if scope["type"] == "http" and scope["app"].state.limits.on:
             limits: Limits = scope["app"].state.limits
+            client = find_client(scope)
             try:
-                if limits.on:
-                    limits.count_request(find_client(scope), COSTS.get(scope["path"], 1))
+                if not scope["path"].startswith(FREE):
+                    limits.count_request(client, COSTS.get(scope["path"], 1))
+                await limits.turns.take(client.visit or client.address)
             except TooManyRequests as error:
                 name = type(error).__name__
                 scope.setdefault("state", {})["problem"] = f"{name}: {error.detail}"

@@ -3,6 +3,7 @@
 import logging
 import re
 import uuid
+import warnings
 from contextvars import ContextVar
 from typing import Literal
 
@@ -35,6 +36,8 @@ def configure(level: str, log_format: LogFormat) -> None:
     handler.addFilter(_complete)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.captureWarnings(True)
+    # Pillow's about damaged files: any client could fill the log, and Python remembers each
+    warnings.filterwarnings("ignore", module="PIL")
     logging.getLogger("app").setLevel(level.upper())
 
 

@@ -1,5 +1,6 @@
 """Limits how much heavy work runs at once, and how much of it is for one client; the rest waits."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from weakref import WeakValueDictionary
@@ -40,3 +41,19 @@ class Turns:
     def wanted(self) -> bool:
         """Whether another client is waiting."""
         return self._all.statistics().tasks_waiting > 0
+
+
+class LightTurns:
+    """For work in the event loop: lets no client begin two pieces of it in a row while others wait.
+
+    So a client that sends hundreds of requests at once waits for itself, and others hardly wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._by_client: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def take(self, client: str) -> None:
+        """Returns at once, or when the event loop has run everything else since this client's last turn."""
+        turn = self._by_client.setdefault(client, asyncio.Lock())
+        await turn.acquire()
+        asyncio.get_running_loop().call_soon(turn.release)

@@ -70,9 +70,13 @@ async def decode_upload(request: Request, data: bytes) -> Prepared:
     """
     if not data:
         raise MissingImage
-    if screening.is_quick(data) and (drawing := imaging.read_drawing(data)) is not None:
-        return drawing
-    reading, gone = ensure_future(_read(data, client_of(request))), ensure_future(_hang_up(request))
+    client = client_of(request)
+    if screening.is_quick(data):
+        if (limits := request.app.state.limits).on:
+            await limits.turns.take(client)
+        if (drawing := imaging.read_drawing(data)) is not None:
+            return drawing
+    reading, gone = ensure_future(_read(data, client)), ensure_future(_hang_up(request))
     try:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():

@@ -71,7 +71,7 @@ def hostile_client(running: Stack) -> Iterator:
 
     try:
         if process.stdout.readline().strip() != "ready":
-            raise Unusable("The hostile client does not start; above is why")
+            raise Unusable("The hostile client did not start; the reason is above")
         yield end
     finally:
         process.kill()

@@ -68,7 +68,7 @@ def start(postgres, mnist_like: Path, folder: Path, *options: str) -> subprocess
     environment = (
         os.environ
         | postgres.environment
-        | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1", "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}
+        | {"MNIST_DIR": str(mnist_like), "OMP_NUM_THREADS": "1", "MODEL_PATH": SHIPPED, "PYTHONUNBUFFERED": "1"}
     )
     command = [sys.executable, "retrain.py", *SMALL, "--model-path", str(folder / "candidate"), *options]
     return subprocess.Popen(
@@ -304,6 +304,21 @@ def test_verdict_is_void_where_another_model_serves_by_now(on_the_database, mode
     assert now.weights == b"weights"
     assert candidate(1).version not in [row["version"] for row in models(on_the_database)]
     assert on_the_database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [(UNDECIDED, PASSED, PASSED), (PASSED, UNDECIDED, PASSED), (UNDECIDED, FAILED, FAILED)],
+)
+def test_same_network_once_more_has_the_newer_verdict_unless_it_has_passed(
+    on_the_database, model, tmp_path, first, second, kept
+):
+    """As if only sketches were approved meanwhile that are held out."""
+    for verdict in (first, second):
+        publish(tmp_path, verdict, [], promote=False)
+    (stored,) = models(on_the_database)
+    assert Verdict.model_validate(stored["verdict"]) == kept
+    assert on_the_database.execute("SELECT count(*) AS n FROM races").fetchone()["n"] == (first is UNDECIDED)
 
 
 def test_passed_candidate_is_promoted_on_request_against_the_one_that_serves(on_the_database, model, tmp_path):

@@ -1,5 +1,7 @@
 """trainer.py on a real Postgres: asked for over HTTP, done by processes that are stopped, killed and cut off."""
 
+import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -7,13 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
+import trainer as script
 from app.config import BACKEND
-from tests.conftest import TOKEN
+from tests.conftest import SHIPPED, TOKEN
 from tests.test_retrain import SMALL, mnist_like, sketch, submit  # noqa: F401 (a fixture)
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -26,7 +30,9 @@ class Trainer:
     """A process of trainer.py with a small MNIST."""
 
     def __init__(self, settings: dict[str, str], *options: str) -> None:
-        environment = os.environ | settings | {"OMP_NUM_THREADS": "1", "MODEL_PATH": "", "PYTHONUNBUFFERED": "1"}
+        # all of them said, since what is empty would come from somebody's .env
+        own = {"OMP_NUM_THREADS": "1", "MODEL_PATH": SHIPPED, "PYTHONUNBUFFERED": "1", "RETRAIN_AFTER": "0"}
+        environment = os.environ | own | settings
         self.process = subprocess.Popen(
             [sys.executable, "trainer.py", *SMALL, *options],
             cwd=BACKEND,
@@ -200,6 +206,24 @@ def test_what_retrain_py_cannot_do_is_told_in_its_own_words(client, approved, st
     assert failed["error"].endswith("pictures an epoch do not fill a batch of 100000")
     assert failed["taken_up_again"] == 0
     assert not left_over(approved)
+
+
+def test_what_the_trainer_itself_cannot_do_is_told_too(monkeypatch):
+    written: dict[str, Any] = {}
+
+    async def attempt(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/checkpoint.pt")
+
+    async def write(job: int, worker: int, **columns: Any) -> None:
+        written.update(columns)
+
+    trainer = script.Trainer([])
+    monkeypatch.setattr(trainer, "_try", attempt)
+    monkeypatch.setattr(trainer, "_write", write)
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(trainer.retrain(SimpleNamespace(job=SimpleNamespace(id=1, worker_id=2))))
+    assert written["error"].startswith("The trainer itself is in trouble: ")
+    assert "No space left on device" in written["error"]
 
 
 @pytest.mark.slow

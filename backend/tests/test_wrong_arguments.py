@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,7 @@ def test_damaged_mnist_is_named(run, place, monkeypatch, script):
 
 def test_mnist_that_cannot_be_downloaded_is_said_to_be_so(run, place, monkeypatch):
     monkeypatch.setenv("MNIST_DIR", str(place / "elsewhere"))
+    monkeypatch.setattr(urllib.request, "_opener", None)  # urlopen keeps the proxies of its first call in this process
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:1")  # so nothing is reached, wherever this runs
     status, said = run("train.py")

@@ -96,7 +96,7 @@ class Attempt:
 
     async def _follow(self, stream: StreamReader, heed: Callable[[str], Awaitable[None]]) -> None:
         async for line in stream:
-            await heed(line.decode(errors="replace").rstrip())
+            await heed(line.decode(errors="replace").replace("\0", "").rstrip())  # Postgres takes no NUL
 
     async def _heed(self, line: str) -> None:
         """Reads its messages, in JSON; anything else on standard output is for the log."""

@@ -1,14 +1,16 @@
-"""Whether a candidate may take the champion's place: better on people's sketches, no worse elsewhere.
+"""The gate: decides whether a candidate may take the champion's place.
 
-A pure function of which predictions were right; it knows neither models nor the database. All three comparisons are on
-pairs: the same pictures, read by both, of which only those tell that exactly one of them reads right. The burden of
-proof is the candidate's: an error of 5% each to take it for better (app/evidence.py), or for no worse, where it is not.
+It passes if it is better on the sketches held out, and no worse elsewhere. `judge` is a pure function of which
+predictions were right; it knows neither models nor the database. All three comparisons are paired: both models read the
+same pictures, and only those count that exactly one of them reads right. The burden of proof is on the candidate: with
+a probability of at most 5%, one that is no better is taken for better (app/evidence.py), or one that loses MAX_LOSS for
+no worse.
 
-"No worse" means that a true loss of MAX_LOSS is ruled out. A limit to what is lost on the pictures at hand, of 0.1
-points say, tells little: two trainings alike differ on MNIST by as much, and of candidates that lose nothing every
-fifth crosses it by chance on 2,000 pictures, of which the two read 8 differently. Of the same candidates this test
-refuses one in thirteen, and of those that truly lose 0.5 points 97 in 100; on 5,000 pictures it refuses none of the
-former (tests/training/test_gate.py counts).
+"No worse" means that a true loss of MAX_LOSS is ruled out. A limit on the observed loss, such as 0.1 points, would mean
+little: two trainings that differ only in their seed differ by as much on MNIST. On 2,000 pictures, of which the two
+models read 8 differently, it would refuse one in five candidates that lose nothing. This test refuses one in thirteen
+of them, and 97% of those that truly lose 0.5 points; on 5,000 pictures, it refuses none of the former
+(tests/training/test_gate.py).
 """
 
 import math
@@ -33,8 +35,8 @@ class Pair(NamedTuple):
 def judge(held_out: Pair, mnist: Pair, drawn: Pair, champion: str | None = None) -> Verdict:
     """Passed if and only if the candidate is better on the held-out sketches, beyond chance, and no worse elsewhere.
 
-    Where it is no worse elsewhere, but the sketches are too few to tell, the outcome is `undecided`: it may race. The
-    verdict holds against `champion`, a version. Raises ValueError where the two were not asked about the same pictures.
+    If it is no worse elsewhere, but the sketches are too few to tell, the outcome is `undecided`, and it may race. The
+    verdict holds against `champion`, a version. Raises ValueError if the two did not read the same pictures.
     """
     result, reason = _better(held_out)
     others = [_no_worse("MNIST", mnist), _no_worse("drawn digits", drawn)]

@@ -95,7 +95,8 @@ def checksum(samples: list[Sample]) -> str:
 def _download(name: str, folder: Path) -> None:
     path, member = ARCHIVES[name]
     try:
-        with urllib.request.urlopen(UCI + path, timeout=PATIENCE_S) as response:
+        # not urlopen, which would keep the proxies of the process's first download
+        with urllib.request.build_opener().open(UCI + path, timeout=PATIENCE_S) as response:
             archive = zipfile.ZipFile(io.BytesIO(response.read()))
         inside = next(entry for entry in archive.namelist() if entry.endswith(member))
         content = archive.read(inside)
@@ -103,4 +104,6 @@ def _download(name: str, folder: Path) -> None:
     except (OSError, HTTPException, ValueError, zipfile.BadZipFile, StopIteration) as e:
         raise Unusable(f"{name} is missing in {folder}, and cannot be downloaded from UCI: {one_line(e)}") from e
     make_folder(folder)
-    (folder / name).write_bytes(content)
+    part = folder / f"{name}.part"
+    part.write_bytes(content)
+    part.replace(folder / name)  # whole or not at all, even if this process is killed

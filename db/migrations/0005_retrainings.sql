@@ -627,7 +627,7 @@ ALTER TABLE retrainings ALTER COLUMN checkpoint SET STORAGE EXTERNAL;
 COMMENT ON TABLE retrainings IS 'What was asked for on the Models page, or came due: how far it is, what it said, and where another trainer can go on';
 COMMENT ON COLUMN retrainings.job IS 'Its job in the queue, which knows whether it waits, runs or has ended';
 COMMENT ON COLUMN retrainings.automatic IS 'Whether it came due by itself (RETRAIN_AFTER) rather than by a person';
-COMMENT ON COLUMN retrainings.approved IS 'How many approved sketches there were when it was asked for';
+COMMENT ON COLUMN retrainings.approved IS 'How many approved sketches there were when it was asked for or, since it has begun, when it began';
 COMMENT ON COLUMN retrainings.tries IS 'How often a trainer has begun since an epoch was finished last';
 COMMENT ON COLUMN retrainings.curve IS 'One object for each finished epoch: epoch, train_loss, validation_loss, validation_accuracy, seconds';
 COMMENT ON COLUMN retrainings.log IS 'The last lines of what the trainer said';

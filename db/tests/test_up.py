@@ -147,7 +147,7 @@ def test_backup_and_restore_overwrite_only_when_told_to(checkout: Checkout, tmp_
     kept = file.read_bytes()
     refused = checkout.run("./up.sh", "--backup", str(file))
     assert refused.returncode == 1
-    assert "overwrites nothing" in refused.stderr
+    assert "never overwrites" in refused.stderr
     assert file.read_bytes() == kept
     with checkout.connect() as connection:
         connection.execute("UPDATE submissions SET status = 'approved'")
@@ -177,7 +177,7 @@ def test_down_ends_what_it_started_and_nothing_else(checkout: Checkout):
 def test_without_a_running_database_there_is_no_backup(checkout: Checkout, tmp_path: Path):
     refused = checkout.run("./up.sh", "--local", "--backup", str(tmp_path / "digits.dump"))
     assert refused.returncode == 1
-    assert "The database does not run" in refused.stderr
+    assert "The database is not running" in refused.stderr
     assert "Which file?" in checkout.run("./up.sh", "--backup").stderr
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 import api
 
 TOKEN, ENTRY, NOTICE = "admin-token", "admin-entry", "admin-notice"
 NO_LONGER = {"TokenMissing", "WrongToken", "AdminDisabled"}  # the backend's errors for a token that is no longer right
+
+SESSIONS: set[str] = set()  # the ids of those that are signed in, or were when they ended; for server/uploads.py
 
 
 def token() -> str | None:
@@ -42,13 +45,20 @@ def _sign_in() -> None:
         if entry:
             api.check_token(entry)
             st.session_state[TOKEN] = entry
+            SESSIONS.add(_session())
     except api.BackendError as e:
         st.session_state[NOTICE] = str(e)
 
 
 def sign_out(notice: str | None = None) -> None:
     st.session_state.pop(TOKEN, None)
+    SESSIONS.discard(_session())
     st.session_state[NOTICE] = notice
+
+
+def _session() -> str:
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
 
 
 def refused(error: api.BackendError) -> bool:

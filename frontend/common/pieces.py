@@ -58,13 +58,13 @@ def tiles(
 def tile(submission: Submission, picture: str, role: str | None = PLAIN) -> str:
     """`role`: what a click does; clickable tiles show more than plain ones."""
     meant = "not a digit" if submission.true_label is None else f"meant <b>{submission.true_label}</b>"
-    classes = [submission.status if role else "", "wrong" if submission.correct is False else ""]
+    wrong = submission.correct is False and not submission.contested
+    classes = [submission.status if role else "", "wrong" if wrong else ""]
     return f"""
         <figure class="{" ".join(filter(None, classes))}">
         <div class="sketch" {_control(submission, role) if role else ""}><img src="{picture}"
           alt="{"" if role else escape(name(submission))}">{MARKS[submission.status] if role else ""}</div>
-        <figcaption>{meant}<br>read <b>{submission.prediction}</b>{_confidence(submission) if role else ""}
-        </figcaption></figure>"""
+        <figcaption>{meant}<br>{_read(submission, role)}</figcaption></figure>"""
 
 
 def _control(submission: Submission, role: str) -> str:
@@ -77,20 +77,28 @@ def _control(submission: Submission, role: str) -> str:
 def name(submission: Submission) -> str:
     """A picture's name, for screen readers."""
     meant = "something that is no digit" if submission.true_label is None else f"a {submission.true_label}"
-    return f"A sketch of {meant}, read as {submission.prediction}, {submission.status}"
+    read = "" if submission.contested else f"read as {submission.prediction}, "
+    return f"A sketch of {meant}, {read}{submission.status}"
 
 
 def facts(submission: Submission) -> list[tuple[str, str]]:
     """Everything known about a submission, as (name, value)."""
     meant = "not a digit" if submission.true_label is None else str(submission.true_label)
     unsure = ", but unsure" if submission.unsure else ""
+    read = f"{submission.prediction}, {percent(submission.confidence)} sure{unsure}"
     return [
         ("Meant", meant),
-        ("Read", f"{submission.prediction}, {percent(submission.confidence)} sure{unsure}"),
+        ("Read", "not told: two models differ" if submission.contested else read),
         ("Status", submission.status),
         ("Drawn", when(submission.created_at)),
         ("Model", submission.model),
     ]
+
+
+def _read(submission: Submission, role: str | None) -> str:
+    if submission.contested:
+        return '<span title="Two models that race differ on it; what each reads is not told">models differ</span>'
+    return f"read <b>{submission.prediction}</b>{_confidence(submission) if role else ''}"
 
 
 def _confidence(submission: Submission) -> str:

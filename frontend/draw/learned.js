@@ -17,5 +17,6 @@ export async function tellWhatIsLearned(place) {
 function sentence({ sketches, points }) {
   const from = `This model has learned from ${sketches.toLocaleString("en")} sketch${sketches === 1 ? "" : "es"} that people drew here`;
   const gain = points?.toFixed(1);
-  return gain > 0 ? `${from}; it reads ${gain} ${gain === "1.0" ? "point" : "points"} more of them right.` : `${from}.`;
+  const more = `${gain} ${gain === "1.0" ? "point" : "points"}`;
+  return gain > 0 ? `${from}; of others, it reads ${more} more right than the model before.` : `${from}.`;
 }

@@ -138,7 +138,7 @@ def _show() -> None:
     if not queue.items:
         return pieces.empty("Nothing to review", "No sketch fits these filters and waits for a review.")
     first = max(queue.place - BEHIND, 0)
-    sketches = _sketches(queue.items[first : queue.place + AHEAD], queue.deciding)
+    sketches = _sketches(queue.items[first : queue.place + AHEAD])
     data = {
         "epoch": queue.epoch,
         "place": queue.place,
@@ -153,16 +153,15 @@ def _show() -> None:
     _component()(key=KEY, data=data, on_decisions_change=lambda: None)
 
 
-def _sketches(items: list[Submission], deciding: set[UUID]) -> list[dict[str, Any]]:
-    """`deciding`: for these, the models' readings are left out, so that they influence nobody."""
+def _sketches(items: list[Submission]) -> list[dict[str, Any]]:
     token = admin.token()
     return [
         {
             "id": str(item.id),
             "picture": pieces.sketch(item.id, token),
-            "name": "A sketch" if item.id in deciding else pieces.name(item),
+            "name": pieces.name(item),
             "meant": "not a digit" if item.true_label is None else str(item.true_label),
-            "read": None if item.id in deciding else str(item.prediction),
+            "read": None if item.contested else str(item.prediction),
             "share": percent(item.confidence),
             "unsure": item.unsure,
             "when": pieces.when(item.created_at),

@@ -1,7 +1,7 @@
 """The Models page's HTML about models. A card may come from anywhere, so nothing in it is trusted."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
 from numbers import Real
@@ -67,6 +67,11 @@ class Change(NamedTuple):
     @property
     def points(self) -> float | None:
         return None if self.before is None else round(100 * (self.share - self.before), 2)
+
+    @property
+    def back(self) -> "Change":
+        """If the other one takes its place again."""
+        return self if self.before is None else Change(self.before, self.share, self.pictures, self.lost, self.won)
 
 
 def table(models: list[Model], served: set[str]) -> str:
@@ -139,8 +144,7 @@ def _gate(model: Model) -> str:
 
 def holds(model: Model, serving: Model) -> bool:
     """Whether the gate has passed it against the model that is serving now."""
-    verdict = model.verdict
-    return bool(verdict and verdict.passed) and serving.version == (verdict.champion or model.card.get("parent"))
+    return bool(model.verdict and model.verdict.passed) and serving.version == _opponent(model)
 
 
 def changes(verdict: Verdict | None) -> Iterator[tuple[str, Change]]:
@@ -153,14 +157,33 @@ def changes(verdict: Verdict | None) -> Iterator[tuple[str, Change]]:
             yield name, Change(share, _number(values.get("champion")), *counts)
 
 
-def candidate(model: Model) -> str:
+def candidate(model: Model, serving: Model) -> str:
     """What would change if it were promoted, in sentences."""
-    items = "".join(f"<li>{sentence}</li>" for sentence in gains_and_losses(model.verdict))
+    note, found = _comparison(model, serving)
+    items = "".join(f"<li>{sentence}</li>" for sentence in gains_and_losses(found))
     if not items:
         items = "<li>It was never compared with the model that serves, so nobody knows what it would gain or lose.</li>"
     return f"""
         <div class="candidate"><h3>{escape(model.version)}</h3>
-        <ul>{items}</ul>{race(model.race)}{reasons(model.verdict)}{more(model)}</div>"""
+        {note}<ul>{items}</ul>{race(model.race)}{reasons(model.verdict)}{more(model)}</div>"""
+
+
+def _comparison(model: Model, serving: Model) -> tuple[str, list[tuple[str, Change]]]:
+    """(against whom, if not the model that serves; what would change): from either one's verdict."""
+    opponent, found = _opponent(model), list(changes(model.verdict))
+    if opponent != serving.version and _opponent(serving) == model.version:
+        return "", [(name, change.back) for name, change in changes(serving.verdict)]
+    if found and opponent and opponent != serving.version:
+        return f"<p>Compared with <b>{escape(opponent)}</b>, which served then:</p>", found
+    return "", found
+
+
+def _opponent(model: Model) -> str | None:
+    """The version that the gate compared it with; of verdicts of older releases, the one that it started from."""
+    if model.verdict is None:
+        return None
+    before = model.verdict.champion or model.card.get("parent")
+    return None if before is None else str(before)
 
 
 def race(race: Race | None) -> str:
@@ -194,8 +217,8 @@ def _evidence(value: float) -> str:
     return f"{value:.1f}" if value >= 0.1 else "&lt; 0.1"
 
 
-def gains_and_losses(verdict: Verdict | None) -> Iterator[str]:
-    for name, change in changes(verdict):
+def gains_and_losses(found: Iterable[tuple[str, Change]]) -> Iterator[str]:
+    for name, change in found:
         where = {"held_out": "Sketches kept aside", "mnist": "MNIST", "drawn": "Generated digits"}
         title = where.get(name, escape(name.replace("_", " ").capitalize()))
         of = f" ({change.pictures:,.0f})" if change.pictures else ""

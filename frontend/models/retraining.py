@@ -113,7 +113,9 @@ def _summary(each: Retraining) -> str:
         f"{pieces.when(each.started_at or each.created_at)}",
         f"{each.sketches:,} sketch{'' if each.sketches == 1 else 'es'}",
         "by itself, as so many sketches were newly approved" if each.automatic else "",
-        f"taken up again {each.taken_up_again} time{'s' * (each.taken_up_again > 1)}" if each.taken_up_again else "",
+        f"interrupted {'once' if each.taken_up_again == 1 else f'{each.taken_up_again} times'}"
+        if each.taken_up_again
+        else "",
         f"{len(each.curve)} of {each.epochs} epochs" if each.epochs else "",
     ]
     outcome = ""

@@ -175,6 +175,18 @@ def test_export_has_what_the_filters_leave(visit, six, tmp_path):
 
 
 @pytest.mark.slow
+def test_picture_is_imported(visit, six):
+    """uploads.py lets it pass, since this session signed in."""
+    page = visit()
+    open_gallery(page)
+    sign_in(page)
+    do(page, "Files")
+    file = {"name": "4-anna.png", "mimeType": "image/png", "buffer": picture(4)}
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.get_by_text("Found: 1 sketch")).to_be_visible()
+
+
+@pytest.mark.slow
 def test_gallery_fits_a_phone(visit, six):
     page = visit(viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
     open_gallery(page)
@@ -427,5 +439,6 @@ def test_draw_page_tells_what_the_model_has_learned_from_people(visit, shipped_m
     postgres.rows("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [version, shipped_model])
     time.sleep(5)  # until every backend serves it
     expect(visit().locator(".learned")).to_have_text(
-        "This model has learned from 1,240 sketches that people drew here; it reads 1.3 points more of them right."
+        "This model has learned from 1,240 sketches that people drew here; "
+        "of others, it reads 1.3 points more right than the model before."
     )

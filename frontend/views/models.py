@@ -98,7 +98,7 @@ if len(shown) > 1:
     with st.container(key="models"):
         for model in shown[1:]:
             with st.container(key=f"model-{model.version}"):
-                st.html(cards.candidate(model))
+                st.html(cards.candidate(model, serving))
                 if admin.token():
                     promotion_form(model, serving, model.version in served)
 pieces.section("The one that serves", "What was measured of it before it came here.")

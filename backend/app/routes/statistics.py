@@ -1,22 +1,33 @@
 """Figures on what people submitted."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from psycopg import AsyncConnection
 
 from app import drift, store
 from app.admin import WITH_OR_WITHOUT_TOKEN, SeesAll
 from app.database import Connection
-from app.errors import AdminDisabled, DatabaseUnavailable, WrongToken, responses
+from app.errors import AdminDisabled, Busy, DatabaseUnavailable, WrongToken, responses
 from app.registry import Serving
 from app.schemas.statistics import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
+from app.turns import Turns
+from app.upload import client_of
 
-router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, DatabaseUnavailable))
+# each takes a connection for about a second where there are 100,000 sketches; the others are for those who draw
+QUERIES = Turns(at_once=2, waiting=16)
+
+router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, DatabaseUnavailable, Busy))
 
 
-@router.get("/statistics", openapi_extra=WITH_OR_WITHOUT_TOKEN)
-async def get_statistics(connection: Connection, serving: Serving, sees_all: SeesAll) -> Statistics:
+async def _take_turn(request: Request) -> AsyncIterator[None]:
+    async with QUERIES.take(client_of(request)):
+        yield
+
+
+@router.get("/statistics", dependencies=[Depends(_take_turn, scope="function")], openapi_extra=WITH_OR_WITHOUT_TOKEN)
+async def get_statistics(sees_all: SeesAll, connection: Connection, serving: Serving) -> Statistics:
     """Accuracy overall, by digit, confidence, day and model, the confusion matrix, and how sure the answers were.
 
     Where GALLERY is `approved`, only approved submissions count, unless the admin token is sent.

@@ -31,7 +31,7 @@ class Retraining(BaseModel):
     )
     automatic: bool = Field(description="whether it came due by itself, as RETRAIN_AFTER says", examples=[False])
     taken_up_again: int = Field(description="how often a trainer left it to another", examples=[0])
-    sketches: int = Field(description="approved ones, when it began", examples=[1240])
+    sketches: int = Field(description="approved ones, when it was requested and then when it began", examples=[1240])
     stage: str = Field(description="what the trainer does now", examples=["learning"])
     epochs: int | None = Field(description="how many there will be; null: not known yet", examples=[6])
     curve: list[Epoch] = Field(description="the epochs that are finished")

@@ -119,10 +119,17 @@ class SubmissionCount(BaseModel):
     submissions: int = Field(examples=[122])
 
 
+class ListedSubmission(Submission):
+    contested: bool = Field(
+        default=False,
+        description="whether it decides the race which is on: whoever reviews it should not see what was read",
+    )
+
+
 class SubmissionPage(BaseModel):
     """Submissions in the order that was asked for."""
 
-    items: list[Submission]
+    items: list[ListedSubmission]
     next_cursor: str | None = Field(
         description="pass it as `cursor` for the next page; null on the last one",
         examples=["MjAyNi0wMy0wMVQ…"],

@@ -115,13 +115,16 @@ async def set_verdict(connection: AsyncConnection, version: str, verdict: Verdic
 
 
 async def find_gain(connection: AsyncConnection, version: str) -> float | None:
-    """The model's accuracy on held-out sketches minus that of the model before; None: unknown."""
+    """The model's accuracy on held-out sketches minus that of the model before.
+
+    None: unknown, or the gate did not pass it, so the difference may be chance.
+    """
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
             """
             SELECT (held_out ->> 'candidate')::float8 - (held_out ->> 'champion')::float8
             FROM models, jsonb_extract_path(verdict, 'figures', 'held_out') AS held_out
-            WHERE version = %(version)s
+            WHERE version = %(version)s AND verdict -> 'passed' = 'true'::jsonb
             """,
             {"version": version},
         )

@@ -7,8 +7,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
-from app.schemas.submissions import Order, Submission
-from app.store.conditions import CONDITIONS, SELECT_SUBMISSION, build_where
+from app.schemas.submissions import ListedSubmission, Order
+from app.store.conditions import CONDITIONS, CONTESTED, SELECT_SUBMISSION, build_where
 from app.store.rows import fetch_one
 
 # how pages are sorted, and the condition for what comes after a given place
@@ -37,13 +37,23 @@ async def list_page(
     order: Order = "newest",
     after: tuple[datetime | float, UUID] | None = None,
     **filters: Any,
-) -> list[Submission]:
+) -> list[ListedSubmission]:
     """A page. `after`: the place (created_at, or confidence if that is the order) and id of the last one before it."""
     query, values = page_query(limit, order, after, **filters)
-    async with connection.cursor(row_factory=class_row(Submission)) as cursor:
+    async with connection.cursor(row_factory=class_row(ListedSubmission)) as cursor:
         # not prepared, so planned for these values: a generic plan could not use partial indexes
         await cursor.execute(query, values, prepare=False)
-        return await cursor.fetchall()
+        page = await cursor.fetchall()
+    contested = await _find_contested(connection, [submission.id for submission in page])
+    for submission in page:
+        submission.contested = submission.id in contested
+    return page
+
+
+async def _find_contested(connection: AsyncConnection, ids: list[UUID]) -> set[UUID]:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(f"{CONTESTED} AND submission = ANY(%(ids)s)", {"ids": ids}, prepare=False)
+        return set(await cursor.fetchall())
 
 
 def page_query(

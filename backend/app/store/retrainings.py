@@ -139,14 +139,21 @@ class Standing(NamedTuple):
 
 
 async def begin(connection: AsyncConnection, job: int) -> Standing:
-    """Starts from the last checkpoint with its sketches, or from scratch with all sketches that are approved now."""
+    """Starts from the last checkpoint with its sketches, or from scratch with all sketches that are approved now.
+
+    Those count as learned from: RETRAIN_AFTER counts what is approved after them.
+    """
     async with connection.cursor(row_factory=class_row(Standing), binary=True) as cursor:
         await cursor.execute(
             """
+            WITH approved AS (
+                SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids FROM submissions WHERE status = 'approved'
+            )
             UPDATE retrainings
             SET tries = tries + 1, started_at = coalesce(started_at, now()),
-                sketches = CASE WHEN checkpoint IS NOT NULL THEN sketches
-                                ELSE ARRAY(SELECT id FROM submissions WHERE status = 'approved' ORDER BY id) END
+                sketches = CASE WHEN checkpoint IS NULL THEN ids ELSE sketches END,
+                approved = CASE WHEN checkpoint IS NULL THEN cardinality(ids) ELSE approved END
+            FROM approved
             WHERE job = %(job)s
             RETURNING tries, curve, log, sketches, checkpoint
             """,

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from fastapi.routing import iter_route_contexts
 
 from app import admin
+from app.database import _connection
 from app.main import app
 from tests.calls import ADMIN, assert_problem, count, insert
 from tests.conftest import TOKEN
@@ -154,3 +156,20 @@ def test_import_s_example_is_an_export(client, database):
         "by_label": {"7": 1},
         "examples": [],
     }
+
+
+def test_no_call_holds_a_connection_while_its_token_is_checked():
+    """That takes another one: all who wait for a second one would wait in vain."""
+
+    def uses(dependant, call) -> bool:
+        return dependant.call is call or any(uses(each, call) for each in dependant.dependencies)
+
+    checked = 0
+    for route in iter_route_contexts(app.routes):
+        parts = getattr(getattr(route, "route", route), "dependant", SimpleNamespace(dependencies=[])).dependencies
+        tokens = [number for number, part in enumerate(parts) if uses(part, admin._is_admin)]
+        connections = [number for number, part in enumerate(parts) if uses(part, _connection)]
+        if tokens and connections:
+            assert max(tokens) < min(connections), route.path
+            checked += 1
+    assert checked >= 8

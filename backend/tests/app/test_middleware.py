@@ -4,11 +4,13 @@ import json
 import logging
 import re
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
 
 from app import logs
+from tests import hostile
 from tests.app.routes.test_health import requests, samples
 from tests.calls import ADMIN, assert_problem, insert, predict, submit
 from tests.conftest import TOKEN, free_port
@@ -103,6 +105,14 @@ def test_slow_request_is_logged(monkeypatch, client, caplog):
     (line,) = [record for record in caplog.records if "/predict" in record.message]
     assert (line.levelname, line.status, line.path) == ("INFO", 200, "/predict")
     assert line.milliseconds > 0
+
+
+def test_damaged_pictures_do_not_fill_the_log(service):
+    """Pillow warns of each wrong entry in EXIF data, in other words each time."""
+    entries = struct.pack(">2sHIH", b"MM", 42, 8, 1) + struct.pack(">HHIII", 0x8769, 4, 1 << 20, 1 << 20, 0)
+    picture = hostile.png(hostile.chunk(b"eXIf", entries))
+    assert predict(service.client, picture).status_code == 200
+    assert "UserWarning" not in service.log
 
 
 def test_what_is_logged_meanwhile_has_the_id(service):

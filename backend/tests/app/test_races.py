@@ -101,6 +101,8 @@ def test_race_goes_from_the_first_sketch_to_promotion(client, start, model):
     wait_for(lambda: score(client) == (0, 0, 7))
     wait_for(lambda: race(client)["read"] == 8)
     assert contested(client, status="pending") == set(decisive)
+    listed = client.get("/submissions", headers=ADMIN).json()["items"]
+    assert {item["id"] for item in listed if item["contested"]} == set(decisive)
     assert client.get("/submissions/count", params={"contested": False}).json() == {"submissions": 1}
     assert promote(client, "swapped").status_code == 409
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from app import screening
 from app.errors import BlankImage, ImageTooLarge, PictureTooComplex
-from app.imaging import read
+from app.imaging import read, read_drawing
 from tests import hostile
 from tests.drawings import BLACK, WHITE, colour, draw, encode, photo, seven
 from tests.hostile import MEGABYTE, chunk, png
@@ -126,6 +126,18 @@ def test_what_is_quick_is_read_quickly(mode):
     with suppress(BlankImage):
         read(data)
     assert time.process_time() - start < 0.1  # 20 ms
+
+
+@pytest.mark.parametrize("kind", ["noise", "comb"])
+def test_specks_in_which_finding_the_digit_takes_long_are_read_elsewhere(kind):
+    """At full size they look like a drawing, reduced to 280×280 like a photo."""
+    specks = np.random.default_rng(0).random((440, 440)) < 0.3
+    if kind == "comb":
+        specks = np.tile([True, True, False, False], (440, 110))
+        specks[:3] = True
+    data = encode(Image.fromarray(specks.astype(np.uint8) * 255))
+    assert screening.is_quick(data)
+    assert read_drawing(data) is None
 
 
 # --- size -------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """How many run at once, and that one client never takes all places."""
 
+import asyncio
+
 import pytest
 from anyio import create_task_group, run, sleep
 
 from app import turns
 from app.errors import Busy
-from app.turns import Turns
+from app.turns import LightTurns, Turns
 
 
 def test_as_many_run_at_once_as_there_are_places_and_one_of_each_client():
@@ -92,3 +94,35 @@ def test_cancelling_returns_the_place():
             pass
 
     run(main)
+
+
+# --- in the event loop ------------------------------------------------------------------------------
+
+
+def test_of_two_clients_the_one_with_one_request_hardly_waits():
+    done: list[str] = []
+
+    async def main() -> None:
+        turns = LightTurns()
+
+        async def work(client: str) -> None:
+            await turns.take(client)
+            done.append(client)
+
+        await asyncio.gather(*(work(client) for client in ["many"] * 50 + ["one"]))
+
+    asyncio.run(main())
+    assert done.index("one") == 1
+    assert done.count("many") == 50
+
+
+def test_who_gives_up_does_not_keep_the_turn():
+    async def main() -> None:
+        turns = LightTurns()
+        await turns.take("a")
+        waiting = asyncio.ensure_future(turns.take("a"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait_for(turns.take("a"), 1)
+
+    asyncio.run(main())

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from threading import Event
 
@@ -164,6 +165,33 @@ def test_one_client_does_not_take_all_places(service):
                 assert time.monotonic() - start < LIMIT_S
         finally:
             stop.set()
+
+
+def ask_often(service: Service, request: bytes, connections: int, times: int) -> None:
+    """Sends it on each connection many times at once, from 127.0.0.2, and reads the answers until they end."""
+    port = service.client.base_url.port
+    with ExitStack() as stack:
+        callers = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)))
+            for _ in range(connections)
+        ]
+        for caller in callers:
+            caller.sendall(request * (times - 1) + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        for caller in callers:
+            while caller.recv(1_000_000):
+                continue
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", ["/openapi.json", "/metrics"])
+def test_client_that_sends_hundreds_of_requests_at_once_waits_for_itself(path):
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with Service(away(RATE_LIMITS="on")) as service, ThreadPoolExecutor(1) as stranger:
+        usual = nearly_all(waits(service, lambda: True))
+        asked = stranger.submit(ask_often, service, request, 100, 10)
+        waited = nearly_all(waits(service, asked.done))
+        asked.result()
+    assert waited < usual + WAIT_S * slowness(usual)
 
 
 # --- damaged pictures -------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ def uci(folder, tmp_path_factory, monkeypatch) -> Iterator[Path]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(writers, "UCI", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")  # whatever proxy this machine uses
         monkeypatch.setattr(writers, "SHA256", checksum(read_strokes(folder)))
         yield root
         server.shutdown()
@@ -134,6 +135,17 @@ def test_strokes_are_downloaded_once_and_give_the_same(folder, uci, tmp_path_fac
     for archive in uci.rglob("*.zip"):
         archive.unlink()
     assert checksum(find_strokes(elsewhere)) == checksum(found)
+
+
+def test_download_goes_by_the_proxies_that_are_set_now(uci, tmp_path, monkeypatch):
+    """Other scripts that run in this process may have set others before."""
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with pytest.raises(Unusable, match=r"cannot be downloaded from UCI: .*refused"):
+        find_strokes(tmp_path / "later")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert find_strokes(tmp_path / "later")
 
 
 def test_download_that_fails_is_one_sentence(uci, tmp_path):

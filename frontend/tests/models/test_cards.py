@@ -23,8 +23,11 @@ def model(card: dict = CARD, verdict: Verdict | None = None, **fields) -> Model:
     return Model(**known | {"version": "compact-1a2b3c4d", "card": card, "verdict": verdict} | fields)
 
 
+SERVING = model(version="compact-5e6f7a8b", serving=True)
+
+
 def everything(model: Model) -> str:
-    return cards.table([model], set()) + cards.candidate(model)
+    return cards.table([model], set()) + cards.candidate(model, SERVING)
 
 
 def test_row_says_how_it_did_and_against_whom():
@@ -48,13 +51,17 @@ def test_row_says_what_it_is():
     assert ">served before<" in cards.table([model()], {"compact-1a2b3c4d"})
 
 
+def judged(figures: dict, champion: str | None = None) -> Verdict:
+    return Verdict(passed=True, reasons=[], figures=figures, champion=champion)
+
+
 def test_gains_and_losses_are_sentences():
     figures = {
         "drawn": {"candidate": 0.97, "champion": 0.98, "pictures": 20062},
         "held_out": {"candidate": 0.971, "champion": 0.958, "pictures": 1020, "won": 11, "lost": 4},
         "mnist": {"candidate": 0.99, "champion": 0.99},
     }
-    held_out, mnist, drawn = cards.gains_and_losses(Verdict(passed=True, reasons=[], figures=figures))
+    held_out, mnist, drawn = cards.gains_and_losses(cards.changes(judged(figures)))
     assert "(1,020):</b> it reads 11 that the other model misreads, and misreads 4" in held_out
     assert "In all, 7 more." in held_out
     assert mnist.endswith("99.00% read right instead of 99.00%: the same.")
@@ -62,7 +69,26 @@ def test_gains_and_losses_are_sentences():
 
 
 def test_model_that_was_never_compared_says_so():
-    assert "nobody knows what it would gain or lose" in cards.candidate(model())
+    assert "nobody knows what it would gain or lose" in cards.candidate(model(), SERVING)
+
+
+def test_model_that_was_replaced_would_undo_what_its_successor_changed():
+    figures = {
+        "held_out": {"candidate": 0.98, "champion": 0.96, "pictures": 250, "won": 6, "lost": 1},
+        "mnist": {"candidate": 0.99, "champion": 0.98},
+    }
+    successor = model(version="compact-5e6f7a8b", serving=True, verdict=judged(figures, champion="compact-1a2b3c4d"))
+    said = cards.candidate(model(verdict=judged(FIGURES, champion="the one before")), successor)
+    assert "it reads 1 that the other model misreads, and misreads 6 that the other reads. In all, 5 fewer." in said
+    assert "98.00% read right instead of 99.00%: 1.00 points worse." in said
+    assert "the one before" not in said
+
+
+def test_comparison_with_a_model_that_serves_no_longer_says_so():
+    said = cards.candidate(model(verdict=judged(FIGURES, champion="<i>older</i>")), SERVING)
+    assert "Compared with <b>&lt;i&gt;older&lt;/i&gt;</b>, which served then:" in said
+    judged_now = model(verdict=judged(FIGURES, champion=SERVING.version))
+    assert "Compared with" not in cards.candidate(judged_now, SERVING)
 
 
 def test_every_other_figure_is_there():

@@ -1,10 +1,12 @@
 """The Gallery view, on a real backend. AppTest cannot click on a sketch; a browser does that in test_browser.py."""
 
 import json
+import re
 from uuid import uuid4
 
 import calls
 import pytest
+from candidates import start_race
 from conftest import ADMIN_TOKEN, connect, free_port
 from drawings import picture
 from pages import keys, text, tiles
@@ -296,6 +298,19 @@ def test_queue_shows_what_is_pending(four, gallery):
         ("7", "7"),
     ]
     assert (shown["total"], shown["ended"]) == (3, True)
+
+
+@pytest.mark.parametrize("doing", ["Look", "Select"])
+def test_what_was_read_in_a_sketch_that_decides_a_race_is_not_told(shipped_model, four, gallery, postgres, doing):
+    start_race(postgres, [four[1].id], challenger=1, champion=7)
+    shown = tiles(do(gallery, doing))
+    other, decides = (next(tile for tile in shown if f"meant <b>{label}</b>" in tile) for label in (3, 1))
+    assert "read <b>3</b>" in other
+    assert "read as 3" in other
+    assert "models differ" in decides
+    assert "not told" in re.search('data-facts="(.*?)"', decides)[1]
+    for telling in ("read <b>", "read as", "sure", 'class="pending wrong"'):
+        assert telling not in decides
 
 
 def test_empty_queue_is_reported(four, gallery):

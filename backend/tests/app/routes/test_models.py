@@ -130,6 +130,17 @@ def test_promoted_model_serves_and_the_promotion_is_stored(client, database, mod
     assert client.get("/health/ready").json()["model"]["detail"] == version
 
 
+@pytest.mark.parametrize(("verdict", "points"), [(PASSED, 1.3), (FAILED, None)])
+def test_what_it_learned_is_told_and_its_gain_only_if_the_gate_found_it(client, database, model, verdict, points):
+    assert client.get("/models/serving").json() == {"version": model.version, "learned": None}
+    verdict = verdict.model_copy(update={"figures": {"held_out": {"candidate": 0.971, "champion": 0.958}}})
+    card = candidate(1).card.as_json() | {"sketches": {"train": 1240, "validation": 110, "held_out": 340}}
+    version = store_model(database, candidate(1, verdict=verdict), card=card)
+    promote(client, version, overrule=True)
+    learned = {"sketches": 1240, "points": points}
+    assert client.get("/models/serving").json() == {"version": version, "learned": learned}
+
+
 def test_promoting_an_older_one_is_the_rollback(client, database, model):
     """Also that of the one in the image, which no gate judged, and of one for which a person overruled the gate."""
     odd = store_model(database, candidate(2, verdict=FAILED))

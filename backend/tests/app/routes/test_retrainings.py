@@ -1,10 +1,14 @@
 """Requesting and cancelling retrainings over HTTP. test_trainer.py tests the trainer."""
 
+import asyncio
+
 import psycopg
 import pytest
 
+from app import store
 from tests.calls import submit
 from tests.conftest import TOKEN
+from tests.drawings import draw, encode
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -32,6 +36,17 @@ def take_up(database: psycopg.Connection, seconds_ago: float) -> None:
     ).fetchone()
     database.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [row["id"]])
     database.execute("UPDATE retrainings SET checkpoint = 'weights'")
+
+
+def begin(database: psycopg.Connection, job: int) -> None:
+    """As a trainer does first."""
+
+    async def call() -> None:
+        connection = await psycopg.AsyncConnection.connect(database.info.dsn, password=database.info.password)
+        async with connection:
+            await store.retrainings.begin(connection, job)
+
+    asyncio.run(call())
 
 
 def left(database: psycopg.Connection) -> int:
@@ -103,3 +118,16 @@ def test_ended_or_unknown_retraining_cannot_be_cancelled(client, approved):
     assert (again.status_code, again.json()["error"]) == (409, "RetrainingEnded")
     unknown = client.post(f"/retrainings/{number + 1}/cancel", headers=ADMIN)
     assert (unknown.status_code, unknown.json()["error"]) == (404, "RetrainingNotFound")
+
+
+def test_what_was_approved_while_it_waited_is_learned_from_and_counts_as_such(client, approved):
+    number = ask(client).json()["id"]
+    submit(client, encode(draw(3)), "3")
+    approved.execute("UPDATE submissions SET status = 'approved'")
+    begin(approved, number)
+    assert latest(client)["sketches"] == 2
+    take_up(approved, 60)
+    client.post(f"/retrainings/{number}/cancel", headers=ADMIN)
+    assert latest(client)["sketches"] == 2
+    row = approved.execute("SELECT approved, sketches FROM retrainings").fetchone()
+    assert row == {"approved": 2, "sketches": None}

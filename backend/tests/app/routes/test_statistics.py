@@ -1,8 +1,11 @@
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app import store
 from app.drift import psi
 from tests.calls import insert, predict, submit
 from tests.drawings import draw, encode, seven
@@ -240,3 +243,22 @@ def test_answers_of_predict_reach_the_statistics(client, model):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert figures["drift"]["reference"] == 3
+
+
+def test_a_client_that_asks_often_leaves_connections_to_others(client, monkeypatch):
+    running, most = 0, 0
+    count_by_answer = store.statistics.count_by_answer
+
+    async def slow(*arguments):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.05)
+        running -= 1
+        return await count_by_answer(*arguments)
+
+    monkeypatch.setattr(store.statistics, "count_by_answer", slow)
+    with ThreadPoolExecutor(30) as strangers:
+        statuses = set(strangers.map(lambda _: client.get("/statistics").status_code, range(60)))
+    assert most == 1
+    assert statuses == {200, 503}

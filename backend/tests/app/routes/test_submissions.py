@@ -41,7 +41,7 @@ def test_stored_submission_is_returned_and_found_again(client, database):
     assert (stored["true_label"], stored["correct"], stored["status"]) == (7, True, "pending")
     assert abs(datetime.now(UTC) - datetime.fromisoformat(stored["created_at"])) < timedelta(minutes=1)
     assert client.get(f"/submissions/{stored['id']}").json() == stored
-    assert client.get("/submissions").json() == {"items": [stored], "next_cursor": None}
+    assert client.get("/submissions").json() == {"items": [stored | {"contested": False}], "next_cursor": None}
     row = database.execute("SELECT id, prediction, true_label, correct FROM submissions").fetchone()
     assert row == {"id": UUID(stored["id"]), "prediction": 7, "true_label": 7, "correct": True}
 
@@ -160,7 +160,7 @@ def test_used_key_with_other_content_is_refused(client, database, picture, label
     key = uuid4()
     first = submit(client, seven(), "7", key).json()
     assert_problem(submit(client, encode(draw(picture)), label, key), 422, "KeyReused")
-    assert client.get("/submissions").json()["items"] == [first]
+    assert client.get("/submissions").json()["items"] == [first | {"contested": False}]
 
 
 def test_bad_key_is_refused(client, database):
