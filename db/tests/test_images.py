@@ -12,7 +12,11 @@ NAME = f"digits-test-images-{os.getpid()}"
 QUICK = ["-q", "-m", "not slow and not long", "--numprocesses=2", "--dist=loadscope"]
 TESTS = {
     "db": [f"tests/test_{name}.py" for name in ("backup", "init_sql", "migrate", "roles")],
-    "backend": ["tests/app", "--ignore=tests/app/test_recognizer.py"],  # which needs torch
+    "backend": [
+        "tests/app/routes",
+        "tests/app/store",
+        *(f"tests/app/test_{name}.py" for name in ("imaging", "server")),
+    ],
     "frontend": ["tests/common", "tests/models", "tests/views", "tests/test_api.py", "tests/test_client.py"],
 }
 

@@ -7,13 +7,16 @@ from uuid import uuid4
 import pytest
 
 from tests.calls import ADMIN, assert_problem, insert, submit, walk
-from tests.conftest import serving
+from tests.conftest import empty, serving
+from tests.waiting import eventually
 
 STATUSES = ("pending", "approved", "rejected")
 
 
 @pytest.fixture(scope="module")
-def application(postgres):
+def application(postgres, model):
+    with postgres.connect() as connection:  # a model that another module promoted must not serve here
+        empty(connection, model.version)
     with serving(postgres.environment | {"GALLERY": "approved"}) as client:
         yield client
 
@@ -126,6 +129,7 @@ def test_statistics_are_of_approved_ones_alone(client, ids):
 def test_models_are_judged_by_approved_ones_alone(client, database, model):
     for status in STATUSES:
         insert(database, status=status, model=model.version)
+    assert eventually(lambda: bool(client.get("/models").json()))  # the backend registers its model in the background
     assert [each["submissions"] for each in client.get("/models").json()] == [1]
     assert [each["submissions"] for each in client.get("/models", headers=ADMIN).json()] == [2]
 
