@@ -70,13 +70,12 @@ async def decode_upload(request: Request, data: bytes) -> Prepared:
     """
     if not data:
         raise MissingImage
-    client = client_of(request)
     if screening.is_quick(data):
         if (limits := request.app.state.limits).on:
-            await limits.turns.take(client)
+            await limits.turns.take(client_of(request))
         if (drawing := imaging.read_drawing(data)) is not None:
             return drawing
-    reading, gone = ensure_future(_read(data, client)), ensure_future(_hang_up(request))
+    reading, gone = ensure_future(_read(data, client_of(request))), ensure_future(_hang_up(request))
     try:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import fcntl
+import gc
 import os
 import resource
 import sys
@@ -65,6 +66,8 @@ def remove_dead_workers() -> None:
 async def returning_memory() -> AsyncIterator[None]:
     """Returns freed memory to the system in the background, which malloc would keep after a peak."""
     STARTED.set(time.time())
+    gc.collect()
+    gc.freeze()  # what lives as long as the worker is not searched for garbage again
     async with running(_return_memory()):
         yield
 
