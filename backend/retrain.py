@@ -4,7 +4,7 @@
     uv run python retrain.py --promote         # and it serves within seconds, if the gate passed it
     uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed; rejected ones never
 
-A fifth of the visitors and their sketches is held out forever (app/held_out.py): the gate compares candidate and
+A fifth of the visits and their sketches is held out forever (app/held_out.py): the gate compares candidate and
 champion on it, on the pictures of MNIST that both held out, and on drawn digits. What cannot be told apart becomes the
 challenger, if there is none. Starts from the champion's weights. Ctrl-C leaves nothing half done in the database; the
 same command goes on after the last finished epoch.

@@ -114,7 +114,7 @@ class Trainer:
         except (psycopg.OperationalError, ConnectorException):  # GoOn has it tried again
             raise
         except Exception as e:
-            await self._write(job, worker, error=f"The trainer itself is in trouble: {cli.one_line(e) or repr(e)}")
+            await self._write(job, worker, error=f"The trainer itself failed: {cli.one_line(e) or repr(e)}")
             raise
 
     async def _try(self, job: int, worker: int) -> None:

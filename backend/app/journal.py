@@ -79,7 +79,7 @@ class Journal:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()
-            message = "The log of answers is in trouble; it goes on in a minute."
+            message = "Writing predictions failed; retrying in a minute."
             pause = await attempt(partial(self._write_and_clean, pool), EVERY_S, message)
 
     async def _write_and_clean(self, pool: DatabasePool) -> None:

@@ -140,7 +140,7 @@ class Limits:
     @asynccontextmanager
     async def tidying(self, pool: DatabasePool) -> AsyncIterator[None]:
         """Deletes old rows in the background."""
-        message = "The limits are in trouble; they go on in a moment."
+        message = "Updating the limits failed; retrying in a moment."
         async with running(repeat(partial(self._tidy, pool), EVERY_S, message, after_error_s=EVERY_S)):
             yield
 

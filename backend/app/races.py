@@ -37,7 +37,7 @@ class Races:
     @asynccontextmanager
     async def racing(self, pool: DatabasePool) -> AsyncIterator[None]:
         """Reads new submissions for the current race in the background, and decides its outcome."""
-        message = "The race between models is in trouble; it goes on in a minute."
+        message = "Following the race between models failed; retrying in a minute."
         async with running(repeat(partial(self._race, pool), EVERY_S, message)):
             yield
 

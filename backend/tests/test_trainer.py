@@ -222,7 +222,7 @@ def test_what_the_trainer_itself_cannot_do_is_told_too(monkeypatch):
     monkeypatch.setattr(trainer, "_write", write)
     with pytest.raises(OSError, match="No space left"):
         asyncio.run(trainer.retrain(SimpleNamespace(job=SimpleNamespace(id=1, worker_id=2))))
-    assert written["error"].startswith("The trainer itself is in trouble: ")
+    assert written["error"].startswith("The trainer itself failed: ")
     assert "No space left on device" in written["error"]
 
 
