@@ -45,6 +45,7 @@ class Registry:
         self._shipped.read(np.zeros((SIDE, SIDE), np.float32))  # the first prediction takes longest
         self.current = self._shipped
         self._followed: Promotion | None = None  # the last one that was handled
+        self._is_registered = False
         self._refusal = ""
         self._lock = asyncio.Lock()
 
@@ -73,7 +74,7 @@ class Registry:
                 new, model = await promotion.promote(connection, version, self._shipped.version, reason, overrule)
             # after the commit
             log.info("promotion %d: %s, overruled: %s, reason: %r", new.id, version, new.overruled, reason)
-            self._serve(new, model)
+            self._serve(new, self._shipped if version == self._shipped.version else model)
         return new
 
     async def _look_at_once(self) -> None:
@@ -124,6 +125,9 @@ class Registry:
     async def _register(self, connection: psycopg.AsyncConnection) -> None:
         """Stores the model in the image in the database, so that it can be promoted again."""
         if await store.models.is_known(connection, self._shipped.version):
+            if not self._is_registered:  # its card may have been edited since it was stored
+                await store.models.update_card(connection, self._shipped.version, self._shipped.card)
+                self._is_registered = True
             return
         onnx, weights = self._settings.model_file, self._settings.model_file.with_name("model.pt")
         new = store.models.NewModel(

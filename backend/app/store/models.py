@@ -58,6 +58,13 @@ async def is_known(connection: AsyncConnection, version: str) -> bool:
         return bool(await fetch_one(cursor))
 
 
+async def update_card(connection: AsyncConnection, version: str, card: Card) -> None:
+    await connection.execute(
+        "UPDATE models SET card = %(card)s WHERE version = %(version)s AND card <> %(card)s",
+        {"version": version, "card": Jsonb(card.as_json())},
+    )
+
+
 async def find(connection: AsyncConnection, version: str) -> StoredModel | None:
     """Raises ModelRefused if its card or verdict is invalid."""
     async with connection.cursor(row_factory=dict_row, binary=True) as cursor:

@@ -1,6 +1,7 @@
 """Which model serves, in one backend and in several, during promotions and outages of the database."""
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,9 +14,10 @@ import pytest
 
 from app import registry
 from app.card import Card
+from app.config import BACKEND
 from app.store.models import NewModel
 from tests.calls import predict
-from tests.conftest import free_port, serving
+from tests.conftest import SHIPPED, free_port, serving
 from tests.drawings import seven
 from tests.models import RUINOUS, candidate, promote, store_model
 from tests.service import Service
@@ -195,6 +197,29 @@ def test_repaired_model_serves_after_a_restart(environment, database, model):
 
 
 # --- the database comes and goes --------------------------------------------------------------------
+
+
+def test_edited_card_of_the_model_that_ships_is_shown_and_serves_again(
+    environment, database, model, tmp_path
+):
+    def shown(client) -> float:
+        return {each["version"]: each["card"] for each in client.get("/models").json()}[model.version]["unsure_below"]
+
+    for name, content in (("model.onnx", (BACKEND / SHIPPED).read_bytes()), ("card.json", edited_card(0.9999999))):
+        (tmp_path / name).write_bytes(content)
+    with serving(environment | {"MODEL_PATH": str(tmp_path / "model.onnx")}) as client:
+        seconds_until(lambda: shown(client) == 0.9999999)
+        promote(client, store_model(database, candidate(1)))
+        promote(client, model.version)
+        answer = predict(client, seven()).json()
+        assert (answer["model"], answer["unsure"]) == (model.version, True)
+    with serving(environment) as client:
+        seconds_until(lambda: shown(client) == model.unsure_below)
+
+
+def edited_card(unsure_below: float) -> bytes:
+    card = json.loads((BACKEND / SHIPPED).with_name("card.json").read_bytes())
+    return json.dumps(card | {"unsure_below": unsure_below}).encode()
 
 
 def test_model_that_ships_is_registered_when_the_database_comes(postgres, environment, database, model):
