@@ -199,9 +199,7 @@ def test_repaired_model_serves_after_a_restart(environment, database, model):
 # --- the database comes and goes --------------------------------------------------------------------
 
 
-def test_edited_card_of_the_model_that_ships_is_shown_and_serves_again(
-    environment, database, model, tmp_path
-):
+def test_edited_card_of_the_model_that_ships_is_shown_and_serves_again(environment, database, model, tmp_path):
     def shown(client) -> float:
         return {each["version"]: each["card"] for each in client.get("/models").json()}[model.version]["unsure_below"]
 
