@@ -32,7 +32,7 @@ class Races:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._challenger: Recognizer | None = None
+        self._challenger: tuple[int, Recognizer] | None = None  # with the race's id
 
     @asynccontextmanager
     async def racing(self, pool: DatabasePool) -> AsyncIterator[None]:
@@ -58,7 +58,7 @@ class Races:
             if champion.version != race.champion:  # this process has not loaded the promoted model yet
                 return False
             try:
-                challenger = await self._load(race.challenger, connection)
+                challenger = await self._load(race, connection)
             except ModelRefused as e:
                 log.error("%s cannot race: %s", race.challenger, e)
                 return await self._end(connection, race, "void")
@@ -66,13 +66,13 @@ class Races:
             await self._judge(connection, race)
             return more
 
-    async def _load(self, version: str, connection: psycopg.AsyncConnection) -> Recognizer:
-        if self._challenger is None or self._challenger.version != version:
-            stored = await store.models.find(connection, version)
+    async def _load(self, race: RunningRace, connection: psycopg.AsyncConnection) -> Recognizer:
+        if self._challenger is None or self._challenger[0] != race.id:
+            stored = await store.models.find(connection, race.challenger)
             if stored is None:
                 raise ModelRefused("It is not in the database.")
-            self._challenger = await to_thread.run_sync(promotion.load, stored)
-        return self._challenger
+            self._challenger = race.id, await to_thread.run_sync(promotion.load, stored)
+        return self._challenger[1]
 
     async def _judge(self, connection: psycopg.AsyncConnection, race: RunningRace) -> None:
         score = await store.races.count_score(connection, race.id)

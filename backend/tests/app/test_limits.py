@@ -379,7 +379,7 @@ def test_beyond_the_ceiling_sketches_are_refused_and_the_rest_still_works(limite
     refused = store_one(client, sent_by(), key)
     assert_problem(refused, 507, "StorageFull")
     assert refused.headers["Retry-After"]
-    assert "stores no more sketches" in refused.json()["detail"]
+    assert "limit of stored sketches" in refused.json()["detail"]
     assert count(database) == before
     assert client.get("/health/ready").json()["database"]["detail"].startswith("ok, but no more sketches are stored")
     assert "storage_full 1.0" in client.get("/metrics").text
