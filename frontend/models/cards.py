@@ -16,7 +16,7 @@ COLUMNS = ["Model", "People’s sketches", *COMPARED.values(), "The gate"]
 MEASURED = {
     "mnist_test": "MNIST’s test set",
     "mnist_test_seeds": "MNIST’s test set, mean of several trainings",
-    "held_out_writers": "Digits of 12 people whom training never saw",
+    "held_out_writers": "Digits of 12 people never trained on",
     "pendigits": "Digits of 30 people, written with a pen (pendigits)",
     "uji": "Digits of 4 people, written with a pen (UJI)",
     "validation": "Pictures kept aside in training",
