@@ -22,6 +22,7 @@ from tests.scenes import FILES, oriented
 from tests.service import Service
 
 WAIT_S = 0.1  # longer than without
+FLOOD_WAIT_S = 0.5  # beside a thousand requests at once, on cores that this test's flood shares; 3 to 9 s without turns
 LIMIT_S = 5.0
 QUIET_S = 0.02  # within which nearly all small pictures are answered on an idle machine
 TRIES = 3  # a busy machine fails once, a bug always
@@ -193,7 +194,7 @@ def test_client_that_sends_hundreds_of_requests_at_once_waits_for_itself(path):
             asked = stranger.submit(ask_often, service, request, 100, 10)
             waited = nearly_all(waits(service, asked.done))
             asked.result()
-            if waited < usual + WAIT_S * slowness(usual):
+            if waited < usual + FLOOD_WAIT_S * slowness(usual):
                 return
             tried.append(f"{usual:.3f} s, then {waited:.3f} s")
     raise AssertionError(tried)
