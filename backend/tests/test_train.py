@@ -215,6 +215,7 @@ def test_lessons_on_other_pictures_are_refused(trained, lessons, tmp_path):
     assert "teaches 440 pictures, not the 430" in done.stderr
 
 
+@pytest.mark.slow
 def test_missing_lessons_are_named(trained, tmp_path):
     folders = ["--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
     done = run(trained.folder, "train.py", *OPTIONS, "--lessons", "nothing.pt", *folders)
@@ -223,6 +224,7 @@ def test_missing_lessons_are_named(trained, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_missing_teacher_is_named(tmp_path):
     done = run(tmp_path, "teach.py", "--teachers", tmp_path / "nobody")
     assert done.returncode == 2

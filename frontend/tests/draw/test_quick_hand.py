@@ -49,6 +49,7 @@ def test_forty_quick_sketches_are_forty_rows(visit, postgres, finger):
     assert rows[0]["visit"] is not None
 
 
+@pytest.mark.slow
 def test_no_pause_at_all_loses_nothing(visit, postgres):
     page = visit()
     drawn = sketches(20, seed=2)
