@@ -102,7 +102,7 @@ def main() -> None:
     replay, validation = make_drawn(config.strokes, config.non_digits, config.seed, share=0.1)
     real, held_out_real = gather_real(config.real, config.seed)
     replay, validation = replay + real, validation + held_out_real
-    model, calibration, epoch = learn(
+    model, exported, calibration, epoch = learn(
         champion,
         drawn_by_people,
         mnist,
@@ -114,9 +114,9 @@ def main() -> None:
         lambda epoch: progress.tell(epoch=asdict(epoch)),
     )
     progress.tell(stage="judging")
-    description = describe(champion, drawn_by_people, config, epoch, model, load_mnist(args.data, train=False))
-    onnx = export.write(model, args.model_path, champion.model.card.architecture, calibration, **description)
-    export.check_parity(model, onnx, mnist_held_out.images)
+    description = describe(champion, drawn_by_people, config, epoch, exported, load_mnist(args.data, train=False))
+    architecture = champion.model.card.architecture
+    onnx = export.write(model, exported, args.model_path, architecture, calibration, **description)
 
     candidate = Recognizer.load(onnx)
     drawn = make_digits(args.judged_on, JUDGE_SEED)
@@ -228,7 +228,7 @@ def learn(
     checkpoint: Path,
     after_epoch: Callable[[Epoch], None],
 ):
-    """(network, its calibration, the epoch that was kept)."""
+    """(network, the same as it will serve, its calibration, the epoch that was kept)."""
     torch.manual_seed(config.seed)
     model = ARCHITECTURES[champion.model.card.architecture]().to(memory_format=torch.channels_last)
     try:
@@ -253,10 +253,11 @@ def learn(
             began_as=champion.model.version,
         )
     go_part_of_the_way(model, start)
+    exported = export.quantized(model, people.train + mnist + replay)
     calibration = calibrate(
-        model, unlearned(mnist_held_out, champion.held_out) + validation + people.validation, config
+        exported, unlearned(mnist_held_out, champion.held_out) + validation + people.validation, config
     )
-    return model, calibration, min(history, key=lambda e: e.validation_loss).epoch
+    return model, exported, calibration, min(history, key=lambda e: e.validation_loss).epoch
 
 
 def go_part_of_the_way(model: torch.nn.Module, start: dict[str, torch.Tensor]) -> None:
@@ -288,7 +289,6 @@ def describe(
         f"{config.held_out}, {config.strokes} digits and {config.non_digits} other drawings by training/strokes.py",
         "sketches": people.counts,
         "hyperparameters": asdict(config),
-        "weights": sum(p.numel() for p in model.parameters()),
         "metrics": {"epoch": epoch, "mnist_test": {k: figures[k] for k in ("accuracy", "precision", "recall", "f1")}},
     }
 

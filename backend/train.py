@@ -79,17 +79,16 @@ def main() -> None:
         )
     plots.training_curves(history, args.plots, "teachers' answers" if data.lessons else "labels")
 
-    model.to("cpu")
-    calibration = calibrate(model, data.validation, config)
+    exported = export.quantized(model.to("cpu"), data.train + data.drawn)
+    calibration = calibrate(exported, data.validation, config)
     test = load_mnist(args.data, train=False)
-    figures = evaluate(model, test, calibration.temperature)
+    figures = evaluate(exported, test, calibration.temperature)
     log.info("MNIST test set\n%s", as_text(figures))
     plots.confusion_matrix(np.array(figures["confusion_matrix"]), args.plots / "confusion.png")
     (args.plots / "test_report.json").write_text(json.dumps(figures, indent=2) + "\n")
 
-    card = describe(config, model, data, history, figures)
-    onnx = export.write(model, args.model_path, config.architecture, calibration, **card)
-    export.check_parity(model, onnx, test.images)
+    card = describe(config, exported, data, history, figures)
+    onnx = export.write(model, exported, args.model_path, config.architecture, calibration, **card)
     (args.model_path / "checkpoint.pt").unlink()  # the next run is a new one
     log.info("wrote %s and its card; plots in %s", onnx, args.plots)
 
@@ -134,7 +133,6 @@ def describe(config: Config, model: torch.nn.Module, data: Data, history: list[E
         f"{config.non_digits} other drawings by training/strokes.py{OF_REAL.format(data.real) if data.real else ''}",
         "held_out": HeldOut(mnist=held_out_of(config)),
         "hyperparameters": asdict(config),
-        "weights": sum(p.numel() for p in model.parameters()),
         "metrics": {
             "validation": validation,
             "mnist_test": {name: figures[name] for name in ("accuracy", "precision", "recall", "f1")},

@@ -36,6 +36,14 @@ class ModelFileError(Exception):
     """The model's file or card is missing, damaged, or not of this kind."""
 
 
+def open_session(network: bytes) -> onnxruntime.InferenceSession:
+    """An ONNX network, ready to run. Raises errors of onnxruntime that have no common base class but Exception."""
+    options = onnxruntime.SessionOptions()
+    # one picture is too little work for several threads
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+
+
 class Recognizer:
     """An ONNX network with its card: version, sha256, temperature and the threshold below which it is unsure."""
 
@@ -47,12 +55,9 @@ class Recognizer:
         self.version = card.version
         self._temperature = np.float32(card.temperature)
         self.unsure_below = card.unsure_below
-        options = onnxruntime.SessionOptions()
-        # one picture is too little work for several threads
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-        except Exception as e:  # onnxruntime's errors have no common base class but Exception
+            self._session = open_session(onnx)
+        except Exception as e:
             raise ModelFileError(f"the ONNX file does not load: {e}") from e
         self._input = self._session.get_inputs()[0].name
 

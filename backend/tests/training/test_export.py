@@ -25,8 +25,15 @@ def written(tmp_path_factory):
     model = compact(width=4)
     model(as_input(DIGITS.images))
     folder = tmp_path_factory.mktemp("export") / "model"
-    export.write(model, folder, "compact", export.Calibration(1.5, 0.7), metrics={"accuracy": 0.5})
+    exported = export.quantized(model, DIGITS)
+    export.write(model, exported, folder, "compact", export.Calibration(1.5, 0.7), metrics={"accuracy": 0.5})
     return model, folder
+
+
+@pytest.fixture(scope="module")
+def exact(written, tmp_path_factory) -> export.Exported:
+    """The same network as it was before quantization."""
+    return export.Exported(export.to_onnx(written[0], tmp_path_factory.mktemp("exact") / "model.onnx"))
 
 
 def test_three_files_are_written_and_no_other(written):
@@ -38,6 +45,7 @@ def test_card_identifies_the_network(written):
     sha256 = hashlib.sha256((written[1] / "model.onnx").read_bytes()).hexdigest()
     assert 0 < card.pop("milliseconds") < 50
     assert card == {
+        "weights": sum(p.numel() for p in written[0].parameters()),
         "onnx_bytes": (written[1] / "model.onnx").stat().st_size,
         "version": f"compact-{sha256[:8]}",
         "sha256": sha256,
@@ -65,22 +73,45 @@ def test_nothing_in_it_tells_where_it_was_made(written):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 40])
-def test_onnx_gives_what_torch_gives_for_any_number_of_pictures(written, count):
-    model, folder = written
-    got = Recognizer.load(folder / "model.onnx").logits(as_input(DIGITS.images[:count])[:, 0].numpy())
-    np.testing.assert_allclose(got, predict(model, DIGITS.images[:count]).numpy(), atol=1e-3)
+def test_onnx_gives_what_torch_gives_for_any_number_of_pictures(written, exact, count):
+    torch.testing.assert_close(
+        predict(exact, DIGITS.images[:count]), predict(written[0], DIGITS.images[:count]), atol=1e-3, rtol=0
+    )
 
 
-def test_parity_is_measured_and_logged(written, caplog):
+def test_with_8_bit_weights_it_is_nearly_the_same(written, exact):
+    logits = Recognizer.load(written[1] / "model.onnx").logits(as_input(DIGITS.images)[:, 0].numpy())
+    wanted = predict(exact, DIGITS.images).numpy()
+    assert np.abs(logits - wanted).max() < 0.05 * np.ptp(wanted)
+
+
+def test_with_8_bit_weights_a_picture_gives_the_same_alone_and_among_others(written):
+    model = Recognizer.load(written[1] / "model.onnx")
+    images = as_input(DIGITS.images)[:, 0].numpy()
+    together, alone = model.logits(images), [model.logits(image[None])[0] for image in images]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_weights_have_8_bits_of_which_one_is_spare(written, exact):
+    network = onnx.load(written[1] / "model.onnx")
+    weights = [onnx.numpy_helper.to_array(t) for t in network.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    large = [values for values in weights if values.ndim > 1]
+    assert len(large) == 9  # eight convolutions and the last layer
+    assert all(np.abs(values.astype(int)).max() <= 64 for values in large)
+    assert len(network.SerializeToString()) < 0.6 * len(exact.network)
+
+
+def test_how_much_it_changes_is_logged(written, caplog):
     with caplog.at_level(logging.INFO, "train"):
-        assert export.check_parity(written[0], written[1] / "model.onnx", DIGITS.images) < export.TOLERANCE
+        export.quantized(written[0], DIGITS)
     assert "ONNX agrees with torch" in caplog.text
+    assert f"of {len(DIGITS)} digits differently" in caplog.text
 
 
-def test_network_that_is_another_one_fails_the_parity_check(written):
+def test_network_that_is_another_one_fails_the_parity_check(exact):
     torch.manual_seed(1)
     with pytest.raises(RuntimeError, match="disagree"):
-        export.check_parity(compact(width=4), written[1] / "model.onnx", DIGITS.images)
+        export.check_parity(compact(width=4), exact, DIGITS.images)
 
 
 def test_weights_can_be_loaded_again(written):
