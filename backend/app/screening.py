@@ -18,6 +18,7 @@ QUICK_BYTES = 400_000
 QUICK_CHUNKS = 64  # Chromium writes chunks of 8 kB
 QUICK_KINDS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"sBIT", b"bKGD"}
 QUICK_EXIF = 256  # bytes; Safari adds some
+PLAIN_CHANNELS = {0: 1, 2: 3, 6: 4}  # by a PNG's type of colour
 
 MAX_CHUNKS = 10_000  # of a PNG; 10 MB in pieces of 8 kB are 1,221
 MAX_OTHER_CHUNKS = 200  # without pixels
@@ -45,13 +46,26 @@ def is_quick(data: bytes) -> bool:
         return True
     if not data.startswith(PNG) or len(data) > QUICK_BYTES or data[12:16] != b"IHDR" or len(data) < 33:
         return False
-    width, height = struct.unpack_from(">II", data, 16)
+    width, height = png_size(data)
     if width * height > QUICK_PIXELS:
         return False
     for number, (kind, length) in enumerate(_chunks(data)):
         if number >= QUICK_CHUNKS or not (kind in QUICK_KINDS or (kind == b"eXIf" and length <= QUICK_EXIF)):
             return False
     return True
+
+
+def plain_channels(data: bytes) -> int:
+    """Grey (1), RGB (3) or RGBA (4), if it is a small PNG that holds nothing but pixels of 8 bits a channel; else 0."""
+    if not data.startswith(PNG) or not is_quick(data) or data[24] != 8 or b"tRNS" in data or b"eXIf" in data:
+        return 0
+    return PLAIN_CHANNELS.get(data[25], 0)
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height."""
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
 
 
 def check(data: bytes) -> None:

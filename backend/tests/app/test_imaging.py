@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from app import imaging, screening
 from app.config import BACKEND
 from app.errors import AppError, BlankImage, ImageTooLarge, MalformedImage, NotAnImage
 from app.imaging import BOX, KEPT_SIDE, SIDE, prepare, read, to_png
@@ -37,6 +38,31 @@ def likenesses(name: str) -> list[float]:
 @pytest.mark.parametrize("name", FILES)
 def test_file_format_makes_no_difference(name):
     assert min(likenesses(name)) > 0.97
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 4)])
+@pytest.mark.parametrize("size", [(1, 1), (28, 28), (280, 280), (640, 3), (300, 250)])
+@pytest.mark.parametrize("kind", ["noise", "steps"])
+def test_plain_png_is_decoded_as_pillow_decodes_it(mode, channels, size, kind):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (size[1], size[0], 4), np.uint8)
+    if kind == "steps":  # other filters than noise has
+        pixels = np.cumsum(pixels % 3, 0, dtype=np.uint8)
+    data = encode(Image.fromarray(pixels, "RGBA").convert(mode))
+    assert screening.plain_channels(data) == channels
+    np.testing.assert_array_equal(
+        imaging._decode_plain(data, channels)[:, :, :],
+        np.asarray(Image.open(io.BytesIO(data))).reshape(*size[::-1], -1),
+    )
+    np.testing.assert_array_equal(imaging._read_grey(data), imaging._at_work_size(imaging.open_picture(data)))
+
+
+def test_png_that_is_only_damaged_for_the_fast_decoder_is_read_by_pillow():
+    data = bytearray(encode(draw(7)))
+    at = data.index(b"IEND") - 8
+    data[at] ^= 1  # the checksum of the pixels
+    assert imaging._decode_plain(bytes(data), 1) is None
+    np.testing.assert_array_equal(read(bytes(data)), draw(7))
 
 
 @pytest.mark.parametrize("name", SHEETS)

@@ -112,6 +112,20 @@ def test_everything_else_is_not(data):
     assert not screening.is_quick(data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        canvas(600),
+        *[FILES[name](3) for name in ("png palette", "png 16 bit", "png, animated", "jpeg")],
+        png(chunk(b"tRNS", b"\0\0")),
+        png(chunk(b"eXIf", bytes(100))),
+    ],
+)
+def test_png_with_more_than_pixels_is_not_plain(data):
+    assert not screening.plain_channels(data)
+
+
 @pytest.mark.parametrize("data", [b"", b"hello"])
 def test_file_that_is_not_a_picture_is_refused_without_a_process(data):
     assert screening.is_quick(data)
