@@ -83,8 +83,7 @@ def find_ink(sketch: np.ndarray, tones: Tones | None = None) -> Ink:
     greys, paper = tones.counts, _paper(tones)
     # ink differs from paper strongly in one direction; noise differs a little in both
     distance = np.arange(256) - paper
-    energy = greys * distance**2
-    is_lighter = energy[paper:].sum() > energy[:paper].sum()
+    is_lighter = greys @ (distance * np.abs(distance)) > 0
     counts = _shifted(greys, paper, is_lighter)
     full = _full_ink(counts, _otsu(counts))
     if full < MIN_CONTRAST:
@@ -93,7 +92,7 @@ def find_ink(sketch: np.ndarray, tones: Tones | None = None) -> Ink:
     strength_of = np.clip((difference / (0.95 * full) - HAZE) / (1 - HAZE), 0, 1).astype(np.float32)
     mask, top, left = _digit_mask(_solid(sketch, strength_of > SOLID))
     height, width = mask.shape
-    return Ink(cv2.LUT(sketch[top : top + height, left : left + width], strength_of) * mask, top, left)
+    return Ink(cv2.copyTo(cv2.LUT(sketch[top : top + height, left : left + width], strength_of), mask), top, left)
 
 
 def _solid(sketch: np.ndarray, is_solid: np.ndarray) -> np.ndarray:
@@ -172,7 +171,7 @@ def _digit_mask(solid: np.ndarray) -> tuple[np.ndarray, int, int]:
     solid_part = solid[top : top + height, left : left + width]
     if cv2.connectedComponents(solid_part, connectivity=8, ltype=cv2.CV_16U)[0] == 2:
         # paper and one piece of ink, as in most sketches
-        return cv2.dilate(solid_part, CROSS).astype(np.float32), top, left
+        return cv2.dilate(solid_part, CROSS), top, left
     count, label_of, stats, _ = cv2.connectedComponentsWithStats(solid_part, connectivity=8, ltype=cv2.CV_16U)
     area = stats[:, cv2.CC_STAT_AREA].astype(float)
     area[0] = 0  # the paper
@@ -185,7 +184,7 @@ def _digit_mask(solid: np.ndarray) -> tuple[np.ndarray, int, int]:
     kept = keep[label_of].view(np.uint8)
     x, y, width, height = cv2.boundingRect(kept)
     mask = cv2.dilate(kept[y : y + height, x : x + width], CROSS)
-    return mask.astype(np.float32), top + y, left + x
+    return mask, top + y, left + x
 
 
 def _runs_along_border(label_of: np.ndarray, count: int, shape: tuple[int, ...], top: int, left: int) -> np.ndarray:
