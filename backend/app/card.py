@@ -44,8 +44,8 @@ class Card(BaseModel):
     hyperparameters: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     weights: int | None = Field(None, examples=[425242])
-    onnx_bytes: int | None = Field(None, examples=[1703683])
-    milliseconds: Number | None = Field(None, description="a picture, with one thread", examples=[0.18])
+    onnx_bytes: int | None = Field(None, examples=[448189])
+    milliseconds: Number | None = Field(None, description="a picture, with one thread", examples=[0.07])
 
     @classmethod
     def of(cls, content: Any) -> Self:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -134,7 +135,8 @@ def test_torch_and_onnx_hold_the_same_network(trained):
     network.load_state_dict(torch.load(trained.folder / "model" / "model.pt", weights_only=True))
     images = small_digits(20, seed=2).images
     served = Recognizer.load(trained.folder / "model" / "model.onnx").logits(images.numpy().astype("float32") / 255)
-    torch.testing.assert_close(torch.from_numpy(served), predict(network, images), atol=1e-3, rtol=0)
+    wanted = predict(network, images).numpy()
+    assert np.abs(served - wanted).max() < 0.05 * np.ptp(wanted)  # it has 8-bit weights
     assert "ONNX agrees with torch" in trained.second
 
 

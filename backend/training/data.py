@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision import datasets
 
 from training.cli import Unusable, one_line
 from training.settings import BACKEND, Settings
@@ -47,6 +46,8 @@ def load_mnist(directory: Path, train: bool) -> Digits:
 
     Raises Unusable where that fails, or where the files are damaged.
     """
+    from torchvision import datasets  # takes three seconds, which --help should not
+
     is_there = _is_there(directory)
     try:
         found = datasets.MNIST(directory, train=train, download=not is_there)

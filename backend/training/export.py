@@ -1,7 +1,7 @@
 """A trained network → weights, ONNX with 8-bit weights, and card.
 
 With 8-bit weights and activations, ONNX Runtime takes less than half the time, and the network fits into a core's
-cache (docs/design.md has the figures).
+cache (docs/training.md has the figures).
 """
 
 import hashlib

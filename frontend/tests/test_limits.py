@@ -38,18 +38,19 @@ def page_of_strict(browser: Browser, strict: Server, tmp_path_factory: pytest.Te
 
 
 def test_each_visit_is_limited_by_itself(browser: Browser, page_of_strict: Server):
-    for _ in range(2):  # from the same address
+    for strokes in (16, 0):  # of two visits from the same address
         context = browser.new_context(viewport=DESKTOP)
         page = context.new_page()
         open_page(page, page_of_strict.url, [])
         hand = Hand(page)
         hand.draw(Sketch("7", DIGITS["7"][:1]))
         expect(page.locator(".answer .sentence")).to_have_text("That’s a 7")
-        for _ in range(16):  # each is read at its end, and perhaps before
+        for _ in range(strokes):  # each is read at its end, and perhaps before
             hand.draw(Sketch("7", [[(0.3, 0.2), (0.5, 0.2)]]))
             page.wait_for_timeout(100)
-        expect(page.locator(".answer .detail")).to_have_text(TOO_MANY)
-        expect(page.locator(".answer .sentence")).to_have_text("That’s a 7")
+        if strokes:
+            expect(page.locator(".answer .detail")).to_have_text(TOO_MANY)
+            expect(page.locator(".answer .sentence")).to_have_text("That’s a 7")
         context.close()
 
 
