@@ -44,7 +44,7 @@ class Card(BaseModel):
     hyperparameters: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     weights: int | None = Field(None, examples=[425242])
-    onnx_bytes: int | None = Field(None, examples=[448189])
+    onnx_bytes: int | None = Field(None, examples=[481829])
     milliseconds: Number | None = Field(None, description="a picture, with one thread", examples=[0.07])
 
     @classmethod

@@ -30,9 +30,11 @@ def variant(seed: int, noise: float = HARMLESS) -> tuple[bytes, Card]:
     dice = np.random.default_rng(seed)
     for weights in network.graph.initializer:
         values = numpy_helper.to_array(weights)
-        if values.dtype == np.float32 and values.ndim > 1:
-            off = values * (1 + noise * dice.standard_normal(values.shape).astype(np.float32))
-            weights.CopyFrom(numpy_helper.from_array(off, weights.name))
+        if values.ndim > 1:
+            off = values * (1 + noise * dice.standard_normal(values.shape))
+            if values.dtype == np.int8:
+                off = off.round().clip(-64, 64)
+            weights.CopyFrom(numpy_helper.from_array(off.astype(values.dtype), weights.name))
     data = network.SerializeToString()
     sha256 = hashlib.sha256(data).hexdigest()
     card = Card.read((BACKEND / SHIPPED).with_name("card.json"))

@@ -338,6 +338,22 @@ def test_mnist_is_compared_on_what_both_held_out():
     assert len(script.unlearned(digits, HeldOut(mnist=20), HeldOut())) == 0  # nobody knows
 
 
+def test_copies_of_a_held_out_sketch_judge_once(on_the_database):
+    number = next(each for each in range(100) if lot_of(sketch(7, each)) < SHARE)
+    for _ in range(3):
+        picture = to_png(imaging.read(sketch(7, number)))
+        on_the_database.execute(
+            """
+            INSERT INTO submissions (request_sha256, image, prediction, confidence, unsure, probabilities, model,
+                                     true_label, status)
+            VALUES (sha256('x'), %s, 7, 0.5, false, array_fill(0.1::real, array[10]), 'older', 7, 'approved')
+            """,
+            [picture],
+        )
+    _, people = asyncio.run(script.read_database(all_labelled=False))
+    assert (len(people.held_out), len(people.ids), len(people.origins)) == (1, 1, 1)
+
+
 def test_what_a_parent_learned_from_its_child_has_learned_from_too(on_the_database, model):
     """In cards of the first format, which speak of their own training alone."""
 

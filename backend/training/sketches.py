@@ -25,7 +25,7 @@ class Sketches:
 
     train: Digits
     validation: Digits
-    held_out: Digits  # digits alone: of other things there is no right answer
+    held_out: Digits  # digits alone: of other things there is no right answer; of copies of a sketch only the first
     ids: list[UUID]  # of those held out
     origins: list[Origin]  # of those held out
     newest: datetime | None  # of all of them; None where there is none
@@ -49,6 +49,7 @@ async def load(
     ids: list[UUID] = []
     origins: list[Origin] = []
     newest: datetime | None = None
+    judged: set[bytes] = set()
     with tqdm(desc="reading sketches", unit="sketch", leave=False, disable=None) as bar:
         async for sketch in store.archive.iterate_labelled_sketches(connection, statuses):
             bar.update()
@@ -61,9 +62,10 @@ async def load(
             newest = max(newest or sketch.created_at, sketch.created_at)
             where_from = origin(sketch.id, sketch.created_at, sketch.visit, picture)
             part = _part(where_from.by_visit)
-            if part == "held_out" and sketch.true_label is None:
-                continue
             if part == "held_out":
+                if sketch.true_label is None or picture.tobytes() in judged:
+                    continue
+                judged.add(picture.tobytes())
                 ids.append(sketch.id)
                 origins.append(where_from)
             pictures[part].append(np.round(picture * 255).astype(np.uint8))

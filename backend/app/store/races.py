@@ -45,7 +45,7 @@ class NewReading(NamedTuple):
 
 
 class Score(NamedTuple):
-    """`won`, `lost`: approved digits that the challenger, or the champion, alone read right."""
+    """`won`, `lost`: approved digits that the challenger, or the champion, alone read right; copies count once."""
 
     won: int
     lost: int
@@ -142,10 +142,10 @@ async def count_score(connection: AsyncConnection, race: int) -> Score:
                 FROM race_readings
                 WHERE race = %(race)s AND counts AND challenger <> champion
             ), labelled AS (  -- an array: the planner does not know how few they are, and would read all submissions
-                SELECT id, status, true_label FROM submissions WHERE id = ANY(ARRAY(SELECT id FROM contested))
+                SELECT id, status, true_label, image FROM submissions WHERE id = ANY(ARRAY(SELECT id FROM contested))
             )
-            SELECT count(*) FILTER (WHERE status = 'approved' AND challenger = true_label)::int AS won,
-                   count(*) FILTER (WHERE status = 'approved' AND champion = true_label)::int AS lost,
+            SELECT count(DISTINCT image) FILTER (WHERE status = 'approved' AND challenger = true_label)::int AS won,
+                   count(DISTINCT image) FILTER (WHERE status = 'approved' AND champion = true_label)::int AS lost,
                    count(*) FILTER (WHERE status = 'pending')::int AS to_review
             FROM contested JOIN labelled USING (id)
             """,

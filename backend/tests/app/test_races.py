@@ -149,6 +149,14 @@ def test_labels_count_as_they_are_and_rejected_ones_do_not(client, start):
     wait_for(lambda: score(client) == (0, 1, 0))
 
 
+def test_copies_of_a_sketch_count_once(client, start):
+    start()
+    copies = [sketch(client, "1", 0) for _ in range(5)]
+    review(client, [*copies, sketch(client, "1", 1)], status="approved")
+    wait_for(lambda: race(client)["read"] == 6)
+    wait_for(lambda: score(client) == (2, 0, 0))
+
+
 def test_what_may_have_been_learned_from_does_not_count(client, start, database):
     start(held_out=HeldOut(until_by_id=SOON, until_by_visit=SOON).model_dump(mode="json"))
     ids = [sketch(client, "1", number) for number in range(8)]
