@@ -3,7 +3,8 @@
     uv run python rehearse.py measure pendigits-orig-tra.txt      # how well the last 10 writers are read
     uv run python rehearse.py submit pendigits-orig-tra.txt       # the first 20 submit what they wrote; it is approved
     uv run python retrain.py --promote
-    uv run python rehearse.py measure pendigits-orig-tra.txt      # the last 10 again, who never submitted anything
+    uv run python rehearse.py measure pendigits-orig-tra.txt      # the last 10 again, who have not submitted anything
+    uv run python rehearse.py submit pendigits-orig-tra.txt --rest     # now they do, which may decide a race
 
 Talks to the running server alone, as the page does. Approving wants ADMIN_TOKEN, from the environment or .env.
 `--wrong-labels 0.05` makes that share of the labels wrong, as visitors' labels are.
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument(
         "--learn-from", type=cli.whole(0), default=20, metavar="N", help="writers who submit; the rest are measured"
     )
+    parser.add_argument("--rest", action="store_true", help="let the rest submit, once they have been measured")
     parser.add_argument("--wrong-labels", type=cli.share, default=0.0, metavar="SHARE", help="of what is submitted")
     parser.add_argument("--seed", type=cli.seed, default=0, help="for pens, sizes and which labels are wrong")
     args = parser.parse_args()
@@ -51,7 +53,7 @@ def main() -> None:
     session.mount(args.url, HTTPAdapter(max_retries=WHEN_TOLD))
     try:
         if args.action == "submit":
-            submit(session, args.url, submitting, args.wrong_labels, rng)
+            submit(session, args.url, measured if args.rest else submitting, args.wrong_labels, rng)
         else:
             measure(session, args.url, measured, rng)
     except requests.ConnectionError as e:

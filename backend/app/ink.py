@@ -83,7 +83,7 @@ def find_ink(sketch: np.ndarray, tones: Tones | None = None) -> Ink:
     greys, paper = tones.counts, _paper(tones)
     # ink differs from paper strongly in one direction; noise differs a little in both
     distance = np.arange(256) - paper
-    is_lighter = greys @ (distance * np.abs(distance)) > 0
+    is_lighter = bool(greys @ (distance * np.abs(distance)) > 0)
     counts = _shifted(greys, paper, is_lighter)
     full = _full_ink(counts, _otsu(counts))
     if full < MIN_CONTRAST:

@@ -59,12 +59,12 @@ def test_writers_submit_and_all_is_approved(service, database, file):
     assert {(row["status"], row["n"]) for row in rows} == {("approved", 2)}
 
 
-def test_some_labels_are_wrong_on_request(service, database, file):
-    status, said = rehearse(service, "submit", file, "--learn-from", "2", "--wrong-labels", "1")
+def test_the_rest_submit_on_request_and_some_labels_are_wrong(service, database, file):
+    status, said = rehearse(service, "submit", file, "--learn-from", "2", "--rest", "--wrong-labels", "1")
     assert status == 0, said
-    assert "20 of them with a wrong label" in said
+    assert "10 sketches submitted, 10 of them with a wrong label" in said
     read_right = database.execute("SELECT count(*) AS n FROM submissions WHERE correct").fetchone()["n"]
-    assert read_right <= 2
+    assert read_right <= 1
 
 
 def test_the_others_are_measured_and_leave_nothing(service, database, file, model):

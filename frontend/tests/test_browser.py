@@ -373,7 +373,7 @@ def test_model_is_promoted_against_the_gate_and_rolled_back(visit, shipped_model
 
 
 def test_race_is_seen_from_the_first_review_to_promotion(visit, shipped_model, postgres):
-    ids = [calls.store(picture(7), "image/png", "1", uuid4()).id for _ in range(7)]
+    ids = [calls.store(picture(7, side=side), "image/png", "1", uuid4()).id for side in range(200, 207)]
     calls.store(picture(3), "image/png", "3", uuid4())  # newer, and nobody differs on it
     challenger = start_race(postgres, ids, challenger=1, champion=7)
     page = visit()

@@ -239,7 +239,8 @@ def test_model_that_ships_is_registered_when_the_database_comes(postgres, enviro
     assert row["sha256"].hex() == model.card.sha256
     assert Card.of(row["card"]) == model.card
     assert row["verdict"] is None
-    assert len(row["onnx"]) > 400_000 and len(row["weights"]) > 1_000_000
+    assert len(row["onnx"]) > 400_000
+    assert len(row["weights"]) > 1_000_000
 
 
 def test_promoted_model_keeps_serving_while_the_database_is_away(postgres, environment, database):

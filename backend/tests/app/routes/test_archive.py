@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from app.errors import PictureTooComplex
-from app.imaging import open_picture
+from app.imaging import _read_grey as read_grey
 from app.routes.archive import AT_ONCE
 from tests.app.test_archive import bomb, edited, good, zipped
 from tests.calls import ADMIN, assert_problem, count, insert, submit, walk
@@ -360,7 +360,7 @@ def test_pictures_by_folder_and_by_name_are_read_and_stored(client, database, mo
 
 def test_hostile_pictures_are_left_out_and_photos_are_not_decoded_in_the_server(client, monkeypatch):
     inside = []
-    monkeypatch.setattr("app.imaging.open_picture", lambda data: inside.append(data) or open_picture(data))
+    monkeypatch.setattr("app.imaging._read_grey", lambda data: inside.append(data) or read_grey(data))
     hostile_ones = {"1/a.jpg": many_scans(4000), "1/b.png": empty_chunks(1_000_000), "1/c.gif": gif_junk(1_000_000)}
     files = {"7/a.png": seven(), "3/b.jpg": encode(photo(draw(3, 900)), "JPEG")} | hostile_ones
     found = bring(client, zipped(files)).json()
