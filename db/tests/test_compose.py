@@ -130,6 +130,16 @@ def test_no_container_is_root(checkout: Checkout, service: str):
     assert any("0" not in compose(checkout, "exec", "-T", service, "sh", "-c", look).split() for _ in range(5))
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_containers_are_limited(checkout: Checkout, service: str):
+    container = compose(checkout, "ps", "--quiet", service).strip()
+    look = checkout.run("docker", "inspect", "--format", "{{json .HostConfig}}", container)
+    limits = json.loads(look.stdout)
+    assert 0 < limits["Memory"] <= 4 * 2**30
+    assert 0 < limits["PidsLimit"] <= 500
+    assert limits["CapDrop"] == ["ALL"]
+
+
 def test_torch_is_not_in_the_backend(checkout: Checkout):
     search = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is not None)"
     compose(checkout, "exec", "-T", "backend", "python", "-c", search)
