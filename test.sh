@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 RESULTS=$PWD/.cache/test-results
 DOCKER=(tests/test_{deploy,compose,images,scale,trainer}.py) # of db's tests: the part compose
-PROCESSES=${PROCESSES:-4} # that share the tests of a part, on two cores: they often wait; each has its own database
+PROCESSES=${PROCESSES:-3} # that share the tests of a part, on two cores: they often wait; each has its own database
 
 main() {
     CHOICE='not slow'

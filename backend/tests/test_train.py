@@ -198,6 +198,7 @@ def lessons(trained) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.slow  # training/test_distillation.py covers the parts
 def test_student_learns_from_the_teacher_s_lessons(trained, lessons, tmp_path):
     student = [*OPTIONS, "--lessons", lessons, "--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]
@@ -209,6 +210,7 @@ def test_student_learns_from_the_teacher_s_lessons(trained, lessons, tmp_path):
     assert card["metrics"]["mnist_test"]["accuracy"] > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_lessons_on_other_pictures_are_refused(trained, lessons, tmp_path):
     folders = ["--model-path", tmp_path / "student", "--plots", tmp_path / "plots"]

@@ -130,6 +130,7 @@ def test_killed_trainers_job_is_taken_up_from_its_last_checkpoint_and_judged(cli
     assert len(client.get("/models").json()) == 2  # the killed one's process has stored nothing
 
 
+@pytest.mark.slow
 def test_stopped_trainer_hands_its_job_back_at_once(client, approved, start):
     ask(client)
     first = start(*LONG)

@@ -94,7 +94,9 @@ def test_what_was_dumped_comes_back(database: Database, source: str, good: bytes
         assert connection.execute("SELECT max(id) FROM promotions").fetchone() == (2,)
 
 
-@pytest.mark.parametrize("version", range(NEWEST + 1))
+@pytest.mark.parametrize(
+    "version", [0, NEWEST, *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, NEWEST))]
+)
 def test_backup_of_an_older_release_is_brought_up_to_date(database: Database, version: int):
     old, name = empty(database), new(database)
     before = make_old(database, old, version) if version else make_unversioned(database, old)

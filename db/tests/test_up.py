@@ -110,6 +110,7 @@ def test_busy_ports_are_told_all_at_once_and_what_runs_goes_on(checkout: Checkou
     assert_it_answers(checkout)
 
 
+@pytest.mark.slow
 def test_two_at_once_take_turns(checkout: Checkout):
     two = [checkout.start("./up.sh", "--local") for _ in range(2)]
     said = [each.communicate(timeout=300)[0] for each in two]

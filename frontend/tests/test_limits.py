@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 import api
 
-LIMITS = {"RATE_LIMITS": "on", "PROXY_SECRET": "between neighbours", "LIMIT_VISIT_REQUESTS": "16/60000"}
+LIMITS = {"RATE_LIMITS": "on", "PROXY_SECRET": "between neighbours", "LIMIT_VISIT_REQUESTS": "9/60000"}
 TOO_MANY = re.compile(r"Too many at once( from your network)?\. (I t|T)ry again in \d+ seconds?\.")
 
 
 @pytest.fixture(scope="module")
 def strict(postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A backend that answers 16 requests of a visit, and 100 of an address; then hardly any."""
+    """A backend that answers 9 requests of a visit, and 100 of an address; then hardly any."""
     settings = postgres.environment | LIMITS | {"LIMIT_ADDRESS_REQUESTS": "100/60000"}
     backend = backend_server(settings, "/health/live", tmp_path_factory.mktemp("strict") / "log")
     backend.start()
@@ -38,7 +38,7 @@ def page_of_strict(browser: Browser, strict: Server, tmp_path_factory: pytest.Te
 
 
 def test_each_visit_is_limited_by_itself(browser: Browser, page_of_strict: Server):
-    for strokes in (16, 0):  # of two visits from the same address
+    for strokes in (9, 0):  # of two visits from the same address
         context = browser.new_context(viewport=DESKTOP)
         page = context.new_page()
         open_page(page, page_of_strict.url, [])

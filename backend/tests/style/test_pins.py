@@ -36,6 +36,7 @@ def test_torch_is_in_no_server():
     assert any(line.startswith("torch==") for line in versions(ROOT / "backend/requirements-train.txt"))
 
 
+@pytest.mark.slow
 def test_pins_are_what_the_projects_ask_for(tmp_path: Path):
     for path in (Path(".ci/pin"), *PINNED, *{path.with_name("pyproject.toml") for path in PINNED}):
         (tmp_path / path).parent.mkdir(exist_ok=True)
