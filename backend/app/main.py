@@ -70,6 +70,7 @@ app = FastAPIOffline(
     description=DESCRIPTION,
     lifespan=lifespan,
     responses=responses(MisdirectedRequest),
+    telemetry={"tracing": False, "metrics": False, "logs": False},  # else each request looks for OpenTelemetry
 )
 # archive before submissions, so that /submissions/export is not taken for a submission's id
 for routes in (predict, archive, submissions, statistics, models, retrainings, admin):
