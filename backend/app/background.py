@@ -11,6 +11,7 @@ from app.errors import DatabaseUnavailable
 log = logging.getLogger("app")
 
 AFTER_ERROR_S = 60.0  # so that an unexpected error does not fill the log
+CANCEL_AGAIN_S = 1.0
 
 
 @asynccontextmanager
@@ -20,9 +21,11 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
+        while not task.done():  # a library that is cleaning up may lose a cancellation
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
         with suppress(asyncio.CancelledError):
-            await task
+            task.result()
 
 
 async def repeat(

@@ -1,6 +1,7 @@
 """Background tasks continue after errors."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -54,3 +55,30 @@ def test_work_is_repeated_after_an_error():
         return runs
 
     assert asyncio.run(run()) >= 3
+
+
+def test_work_ends_even_if_it_loses_a_cancellation(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(background, "CANCEL_AGAIN_S", 0.01)
+
+    async def run() -> None:
+        async def work() -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await asyncio.sleep(60)
+
+        async with background.running(work()):
+            await asyncio.sleep(0)  # so that it has begun
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
+def test_error_of_the_work_is_raised_at_the_end():
+    async def run() -> None:
+        async def work() -> None:
+            raise ValueError("a bug")
+
+        async with background.running(work()):
+            await asyncio.sleep(0)
+
+    with pytest.raises(ValueError, match="a bug"):
+        asyncio.run(run())
