@@ -77,8 +77,8 @@ async def returning_memory() -> AsyncIterator[None]:
 def _keep_freed_memory() -> None:
     """Makes malloc reuse the memory of pictures: getting it from the system for each one doubles the time of some."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)  # glibc's
-    mallopt(M_MMAP_THRESHOLD, 4 * 2**20)
-    mallopt(M_TRIM_THRESHOLD, 32 * 2**20)
+    mallopt(M_MMAP_THRESHOLD, 2**20)
+    mallopt(M_TRIM_THRESHOLD, 8 * 2**20)
 
 
 async def _return_memory() -> None:
