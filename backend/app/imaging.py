@@ -50,7 +50,7 @@ def read(data: bytes) -> np.ndarray:
     Raises NotAnImage, MalformedImage, ImageTooLarge, PictureTooComplex; BlankImage where a photo or a large picture has
     no ink.
     """
-    return _to_sketch(_read_grey(data))
+    return _keep_ink(_read_grey(data))
 
 
 def read_drawing(data: bytes) -> Prepared | None:
@@ -103,10 +103,11 @@ def to_sketch(picture: Image.Image) -> np.ndarray:
 
     Raises MalformedImage, BlankImage.
     """
-    return _to_sketch(_at_work_size(picture))
+    return _keep_ink(_at_work_size(picture))
 
 
-def _to_sketch(work: np.ndarray) -> np.ndarray:
+def _keep_ink(work: np.ndarray) -> np.ndarray:
+    """A picture at most WORK_SIDE large as a sketch. Raises BlankImage."""
     return _crop(work if is_drawn(work, count_tones(work)) else photo.whiten(work))
 
 
