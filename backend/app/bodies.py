@@ -64,6 +64,7 @@ class Body:
         """`announced`: bytes, or None if the client did not say."""
         self._all, self._receive, self._archive = all_bodies, receive, archive
         self._limit = MAX_ARCHIVE if archive else MAX_BODY
+        self._announced = announced
         self._too_large = announced is not None and announced > self._limit
         self._longest = math.inf if archive else BODY_S
         self._start = asyncio.get_running_loop().time()
@@ -88,6 +89,8 @@ class Body:
         finally:
             self._patience = None
         self._count(len(message.get("body", b"")))
+        if self._received == self._announced:
+            message["more_body"] = False  # waiting for granian's empty last message takes 5% of a reading's time
         if not message.get("more_body"):
             self._complete = True
             self._all.arriving.pop(self, None)

@@ -1,5 +1,6 @@
 """Finding the ink on a sketch: which of two greys is paper, how dark is full ink, what is dirt."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -23,6 +24,8 @@ EDGE = 0.3  # of a side; a piece that touches more of the border is not the digi
 cv2.setNumThreads(0)
 
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+LEVELS = np.arange(256.0)
+AROUND = np.ones(2 * FLAT + 1)
 
 
 class Ink(NamedTuple):
@@ -33,17 +36,40 @@ class Ink(NamedTuple):
     left: int
 
 
+class Box(NamedTuple):
+    """A part of a sketch, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def cut(self, sketch: np.ndarray) -> np.ndarray:
+        return sketch[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
 class Tones(NamedTuple):
     """Which greys a sketch has."""
 
     counts: np.ndarray  # (256,) float64: the pixels of each
     border_level: int  # the commonest on the border
     border_share: float  # of the border's pixels, those with about that grey
+    extent: Box  # around it, everything has the grey of the sketch's corner
 
 
 def count_tones(sketch: np.ndarray) -> Tones:
     """(h, w) uint8."""
-    return Tones(_histogram(sketch), *_commonest(_histogram(_border(sketch))))
+    extent = _extent(sketch)
+    return Tones(_histogram(sketch, extent), *_border_tone(sketch, extent), extent)
+
+
+def _border_tone(sketch: np.ndarray, extent: Box) -> tuple[int, float]:
+    """As `_commonest`, for the pixels on the border."""
+    height, width = sketch.shape
+    if 0 < extent.left < width - extent.width and 0 < extent.top < height - extent.height:
+        return int(sketch[0, 0]), 1.0
+    border = np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])[None]
+    return _commonest(_histogram(border, _extent(border)))
 
 
 def is_drawn(sketch: np.ndarray, tones: Tones) -> bool:
@@ -81,18 +107,30 @@ def find_ink(sketch: np.ndarray, tones: Tones | None = None) -> Ink:
             sketch = photo.whiten(sketch)
             tones = count_tones(sketch)
     greys, paper = tones.counts, _paper(tones)
-    # ink differs from paper strongly in one direction; noise differs a little in both
-    distance = np.arange(256) - paper
-    is_lighter = bool(greys @ (distance * np.abs(distance)) > 0)
+    is_lighter = bool(greys @ _signed_squares(paper) > 0)
     counts = _shifted(greys, paper, is_lighter)
     full = _full_ink(counts, _otsu(counts))
     if full < MIN_CONTRAST:
         raise BlankImage
-    difference = np.maximum(distance if is_lighter else -distance, 0)
-    strength_of = np.clip((difference / (0.95 * full) - HAZE) / (1 - HAZE), 0, 1).astype(np.float32)
-    mask, top, left = _digit_mask(_solid(sketch, strength_of > SOLID))
-    height, width = mask.shape
-    return Ink(cv2.copyTo(cv2.LUT(sketch[top : top + height, left : left + width], strength_of), mask), top, left)
+    strength_of = _strengths(paper, is_lighter, full)
+    mask, box = _digit_mask(sketch, strength_of > SOLID, tones.extent)
+    return Ink(cv2.copyTo(cv2.LUT(box.cut(sketch), strength_of), mask), box.top, box.left)
+
+
+@lru_cache
+def _signed_squares(paper: int) -> np.ndarray:
+    """(256,) by grey: ink differs from paper strongly in one direction, noise a little in both."""
+    distance = LEVELS - paper
+    squares: np.ndarray = distance * np.abs(distance)
+    return squares
+
+
+@lru_cache
+def _strengths(paper: int, is_lighter: bool, full: int) -> np.ndarray:
+    """(256,) float32 by grey, from 0 (paper) to 1 (full ink)."""
+    difference = np.maximum(LEVELS - paper if is_lighter else paper - LEVELS, 0)
+    strengths: np.ndarray = np.clip((difference / (0.95 * full) - HAZE) / (1 - HAZE), 0, 1)
+    return strengths.astype(np.float32)
 
 
 def _solid(sketch: np.ndarray, is_solid: np.ndarray) -> np.ndarray:
@@ -104,27 +142,27 @@ def _solid(sketch: np.ndarray, is_solid: np.ndarray) -> np.ndarray:
 
 def _paper(tones: Tones) -> int:
     """The grey of the paper."""
-    level, _ = _commonest(tones.counts)
+    level = int(tones.counts.argmax())
+    if tones.counts[level] <= tones.counts.sum() / 2:  # else greys around it change nothing
+        level, _ = _commonest(tones.counts)
     # bold ink may cover more than paper does, but rarely the border as well
     bold = tones.border_share > 0.7 and abs(tones.border_level - level) > MIN_CONTRAST
     return tones.border_level if bold else level
 
 
-def _border(sketch: np.ndarray) -> np.ndarray:
-    """(1, n)"""
-    return np.concatenate([sketch[0], sketch[-1], sketch[:, 0], sketch[:, -1]])[None]
+def _extent(grey: np.ndarray) -> Box:
+    """Of the pixels that differ from the corner; empty if none do."""
+    return Box(*cv2.boundingRect((grey != grey[0, 0]).view(np.uint8)))
 
 
-def _histogram(grey: np.ndarray) -> np.ndarray:
+def _histogram(grey: np.ndarray, extent: Box) -> np.ndarray:
     """(256,) float64: pixels of each grey level.
 
-    Counting takes longest here, so it skips margins that have the grey of the corner.
+    Counting takes longest here, so it skips what is around the extent.
     """
-    corner = int(grey[0, 0])
-    left, top, width, height = cv2.boundingRect((grey != corner).view(np.uint8))
-    inside = grey[top : top + height, left : left + width]
-    counts = cv2.calcHist([inside], [0], None, [256], [0, 256]).ravel().astype(float) if width else np.zeros(256)
-    counts[corner] += grey.size - inside.size
+    inside = extent.cut(grey)
+    counts = cv2.calcHist([inside], [0], None, [256], [0, 256]).ravel().astype(float) if inside.size else np.zeros(256)
+    counts[grey[0, 0]] += grey.size - inside.size
     return counts
 
 
@@ -139,7 +177,7 @@ def _shifted(counts: np.ndarray, level: int, lighter: bool) -> np.ndarray:
 
 def _commonest(counts: np.ndarray) -> tuple[int, float]:
     """(the commonest grey level, the share of pixels with about that grey)."""
-    around = np.convolve(counts, np.ones(2 * FLAT + 1), "same")
+    around = np.convolve(counts, AROUND, "same")
     best = int(around.argmax())
     low = max(0, best - FLAT)
     level = low + int(counts[low : best + FLAT + 1].argmax())  # the window's peak, not its middle
@@ -148,7 +186,7 @@ def _commonest(counts: np.ndarray) -> tuple[int, float]:
 
 def _otsu(counts: np.ndarray) -> int:
     """The level that splits a histogram into two classes with the least variance within (Otsu, 1979)."""
-    below, mass = np.cumsum(counts), np.cumsum(counts * np.arange(256))
+    below, mass = np.cumsum(counts), np.cumsum(counts * LEVELS)
     between = (mass[-1] * below - mass * below[-1]) ** 2 / np.maximum(below * (below[-1] - below), 1)
     return int(between.argmax())
 
@@ -159,43 +197,44 @@ def _full_ink(counts: np.ndarray, threshold: int) -> int:
     return threshold + 1 + int(np.searchsorted(above, 0.9 * above[-1])) if len(above) and above[-1] else 0
 
 
-def _digit_mask(solid: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """(h, w) uint8, 1 where ink is solid → (1 on and just around the digit, cut to its extent; top, left).
+def _digit_mask(sketch: np.ndarray, is_solid: np.ndarray, extent: Box) -> tuple[np.ndarray, Box]:
+    """(uint8, 1 on and just around the digit; its place in the sketch). `is_solid`: as for `_solid`.
 
     Left out: specks, and pieces along the border (a table's edge, a shadow) if there are others.
     Raises BlankImage.
     """
-    left, top, width, height = cv2.boundingRect(solid)
-    if not width:
+    searched = Box(0, 0, *sketch.shape[::-1]) if is_solid[sketch[0, 0]] else extent
+    solid = _solid(searched.cut(sketch), is_solid)
+    box = Box(*cv2.boundingRect(solid))
+    if not box.width:
         raise BlankImage
-    solid_part = solid[top : top + height, left : left + width]
-    if cv2.connectedComponents(solid_part, connectivity=8, ltype=cv2.CV_16U)[0] == 2:
+    solid = box.cut(solid)
+    box = box._replace(left=searched.left + box.left, top=searched.top + box.top)
+    if cv2.connectedComponents(solid, connectivity=8, ltype=cv2.CV_16U)[0] == 2:
         # paper and one piece of ink, as in most sketches
-        return cv2.dilate(solid_part, CROSS), top, left
-    count, label_of, stats, _ = cv2.connectedComponentsWithStats(solid_part, connectivity=8, ltype=cv2.CV_16U)
+        return cv2.dilate(solid, CROSS), box
+    count, label_of, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8, ltype=cv2.CV_16U)
     area = stats[:, cv2.CC_STAT_AREA].astype(float)
     area[0] = 0  # the paper
-    inside = area * ~_runs_along_border(label_of, count, solid.shape, top, left)
-    if inside.max() > 0.001 * solid.size:
+    inside = area * ~_runs_along_border(label_of, count, sketch.shape, box)
+    if inside.max() > 0.001 * sketch.size:
         area = inside
     keep = area > SPECK * area.sum()
     if not keep.any():  # only specks
         raise BlankImage
     kept = keep[label_of].view(np.uint8)
-    x, y, width, height = cv2.boundingRect(kept)
-    mask = cv2.dilate(kept[y : y + height, x : x + width], CROSS)
-    return mask, top + y, left + x
+    part = Box(*cv2.boundingRect(kept))
+    return cv2.dilate(part.cut(kept), CROSS), part._replace(left=box.left + part.left, top=box.top + part.top)
 
 
-def _runs_along_border(label_of: np.ndarray, count: int, shape: tuple[int, ...], top: int, left: int) -> np.ndarray:
-    """(count,) bool: which components lie on more than EDGE of a side of the sketch."""
-    height, width = label_of.shape
+def _runs_along_border(label_of: np.ndarray, count: int, shape: tuple[int, ...], box: Box) -> np.ndarray:
+    """(count,) bool: which components lie on more than EDGE of a side of the sketch, whose `shape` this is."""
     along = np.zeros(count, bool)
     sides = [
-        (top == 0, label_of[0], shape[1]),
-        (top + height == shape[0], label_of[-1], shape[1]),
-        (left == 0, label_of[:, 0], shape[0]),
-        (left + width == shape[1], label_of[:, -1], shape[0]),
+        (box.top == 0, label_of[0], shape[1]),
+        (box.top + box.height == shape[0], label_of[-1], shape[1]),
+        (box.left == 0, label_of[:, 0], shape[0]),
+        (box.left + box.width == shape[1], label_of[:, -1], shape[0]),
     ]
     for touched, labels, length in sides:
         if touched:

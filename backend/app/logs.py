@@ -1,8 +1,8 @@
 """Logging as text or as JSON, each line with the id of its request."""
 
 import logging
+import os
 import re
-import uuid
 import warnings
 from contextvars import ContextVar
 from typing import Literal
@@ -19,7 +19,7 @@ UNPRINTABLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x
 
 def begin_request(proposed: str | None) -> str:
     """Sets the id of the current request: the proposed one if it is well-formed, else a new one."""
-    name = proposed if proposed and WELL_FORMED.fullmatch(proposed) else uuid.uuid4().hex
+    name = proposed if proposed and WELL_FORMED.fullmatch(proposed) else os.urandom(16).hex()
     request_id.set(name)
     return name
 

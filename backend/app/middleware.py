@@ -6,7 +6,6 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
@@ -14,6 +13,7 @@ from app import logs
 log = logging.getLogger("app")
 
 REQUEST_ID = "X-Request-ID"
+ID_HEADER = REQUEST_ID.lower().encode()
 HUNG_UP = 499  # as in nginx: the client closed the connection before the response
 SLOW_S = 1.0  # a longer request is logged
 READINESS = "/health/ready"  # requested every few seconds; watch.py logs when the database goes and comes
@@ -39,7 +39,7 @@ class Observe:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         start, status = time.perf_counter(), None
-        name = logs.begin_request(Headers(scope=scope).get(REQUEST_ID))
+        name = logs.begin_request(_proposed_id(scope))
 
         async def noting_hang_up() -> Message:
             nonlocal status
@@ -52,7 +52,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = status or message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = name
+                message["headers"] = [*message["headers"], (ID_HEADER, name.encode())]
             await send(message)
 
         try:
@@ -62,6 +62,10 @@ class Observe:
             raise
         finally:
             _note(scope, status or 500, time.perf_counter() - start)
+
+
+def _proposed_id(scope: Scope) -> str | None:
+    return next((value.decode("latin-1") for header, value in scope["headers"] if header == ID_HEADER), None)
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:

@@ -74,10 +74,15 @@ async def predict(request: Request) -> Response:
     prediction = _prediction(model, await state.batches.read(model, image))
     if options.log:
         state.journal.record(prediction, 1e3 * (time.perf_counter() - start))
-    PREDICTIONS.labels(prediction.digit, prediction.unsure).inc()
+    _counter(prediction.digit, prediction.unsure).inc()
     if options.preview:
         prediction.preview = _data_url(image)
     return Response(prediction.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+@lru_cache
+def _counter(digit: int, unsure: bool) -> Counter:
+    return PREDICTIONS.labels(digit, unsure)
 
 
 @lru_cache(16)

@@ -52,6 +52,15 @@ async def come(*sizes: int, then_s: float = 0) -> AsyncIterator[bytes]:
     await asyncio.sleep(then_s)
 
 
+def test_body_of_the_announced_length_is_complete_without_waiting_for_its_end():
+    async def main() -> Outcome:
+        readers = Readers()
+        readers.finish.set()
+        return await asyncio.wait_for(readers.read(come(6, 4, then_s=60), content_length="10"), 1)
+
+    assert asyncio.run(main()) == 10
+
+
 def test_body_that_does_not_arrive_in_time_is_refused(monkeypatch):
     monkeypatch.setattr(bodies, "GRACE_S", 0.1)
 
