@@ -1,12 +1,15 @@
 """The queue of retrainings in Postgres, kept by procrastinate: the backend adds jobs, trainers run them."""
 
+from typing import TYPE_CHECKING
+
 import psycopg
-from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
 from app import store
 from app.errors import AlreadyRetraining, NothingToLearn, RetrainingEnded, RetrainingNotFound
 from app.schemas.retrainings import Retraining
+
+if TYPE_CHECKING:
+    from procrastinate import App
 
 RETRAIN, UPKEEP = "retraining", "upkeep"  # queues, and the names of their tasks
 HEARTBEAT_S = 3  # between two heartbeats of a trainer
@@ -14,8 +17,10 @@ LOST_S = 15  # without a heartbeat, after which a trainer counts as lost
 TRIES = 3  # to finish an epoch, if trainers are lost or killed
 
 
-def create_app(conninfo: str = "") -> App:
+def create_app(conninfo: str = "") -> "App":
     """Without `conninfo`, for adding jobs through a connection that is given."""
+    from procrastinate import App, PsycopgConnector  # only now: it takes 4 MB, which most workers never need
+
     return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
 
 
@@ -27,6 +32,8 @@ async def ask(connection: psycopg.AsyncConnection, automatic: bool = False) -> R
     approved = await store.retrainings.count_approved(connection)
     if not approved:
         raise NothingToLearn
+    from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+
     # lock: one runs at a time; queueing_lock: one waits at a time
     job = create_app().configure_task(
         RETRAIN, queue=RETRAIN, lock=RETRAIN, queueing_lock=RETRAIN, connection=connection
