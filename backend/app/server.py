@@ -83,6 +83,7 @@ def load(app: str, port: int) -> Callable[..., Any]:
     settings = get_settings()
     logs.configure(settings.log_level, settings.log_format)
     asyncio.get_event_loop().add_signal_handler(signal.SIGUSR1, hang_up, port)
+    workers.configure_malloc()  # before there are threads
     workers.remove_dead_workers()
     threading.Thread(target=_end_with_server, daemon=True).start()
     return load_target(app)
