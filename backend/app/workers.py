@@ -20,7 +20,6 @@ from app.background import running
 
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # set by app/server.py before prometheus_client is imported
 EVERY_S = 5.0
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
 
 STARTED = Gauge("worker_start_time_seconds", "When the newest worker started, in Unix time", multiprocess_mode="max")
 MEMORY = Gauge("worker_memory_bytes", "Resident memory of the largest worker", multiprocess_mode="livemax")
@@ -61,14 +60,6 @@ def remove_dead_workers() -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             mark_process_dead(pid)
-
-
-def configure_malloc() -> None:
-    """Makes malloc reuse the memory of pictures: getting it from the system for each one doubles the time of some."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: None)  # glibc's
-    mallopt(M_MMAP_THRESHOLD, 2**20)
-    mallopt(M_TRIM_THRESHOLD, 8 * 2**20)
-    mallopt(M_ARENA_MAX, 1)  # for all threads, which seldom run at the same time: several would keep more
 
 
 @asynccontextmanager
