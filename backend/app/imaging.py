@@ -27,8 +27,8 @@ from app.screening import MAX_PIXELS
 SIDE = 28  # of what the model sees
 BOX = 20  # the digit's longer side in it
 KEPT_SIDE = 280  # the longer side of a stored sketch, at most
-PIXELS = np.arange(BOX, dtype=np.float64)
 WORK_SIDE = 4 * KEPT_SIDE  # large pictures are searched for ink at this size
+POSITIONS = np.arange(BOX, dtype=np.float64)  # of rows and columns, for the centre of mass
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # the JPEG plug-in reads the MPO of phones as well
 PLAIN_MODES = {1: "mono", 3: "rgb", 4: "rgba"}
@@ -276,9 +276,9 @@ def _shrink(grey: np.ndarray, side: int) -> np.ndarray:
 def _centre_by_mass(small: np.ndarray) -> np.ndarray:
     """At most (20, 20) float32 → (28, 28) float32, its centre of mass in the middle, to a whole pixel as in MNIST."""
     height, width = small.shape
-    rows, columns = small.sum(1), small.sum(0)
-    mass = rows.sum()
-    row, column = rows @ PIXELS[:height] / mass, columns @ PIXELS[:width] / mass
+    mass = small.sum()
+    row = small.sum(1) @ POSITIONS[:height] / mass
+    column = small.sum(0) @ POSITIONS[:width] / mass
     top = min(max(round(SIDE / 2 - row), 0), SIDE - height)
     left = min(max(round(SIDE / 2 - column), 0), SIDE - width)
     canvas = np.zeros((SIDE, SIDE), np.float32)

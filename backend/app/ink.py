@@ -143,7 +143,8 @@ def _solid(sketch: np.ndarray, is_solid: np.ndarray) -> np.ndarray:
 def _paper(tones: Tones) -> int:
     """The grey of the paper."""
     level = int(tones.counts.argmax())
-    if tones.counts[level] <= tones.counts.sum() / 2:  # else greys around it change nothing
+    # what more than half of the pixels have is the commonest, whatever greys are around it
+    if tones.counts[level] <= tones.counts.sum() / 2:
         level, _ = _commonest(tones.counts)
     # bold ink may cover more than paper does, but rarely the border as well
     bold = tones.border_share > 0.7 and abs(tones.border_level - level) > MIN_CONTRAST

@@ -29,11 +29,11 @@ async def ask(connection: psycopg.AsyncConnection, automatic: bool = False) -> R
 
     Raises NothingToLearn, and AlreadyRetraining if one waits or runs; then the transaction must be rolled back.
     """
+    from procrastinate.exceptions import AlreadyEnqueued, ConnectorException  # as in create_app
+
     approved = await store.retrainings.count_approved(connection)
     if not approved:
         raise NothingToLearn
-    from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-
     # lock: one runs at a time; queueing_lock: one waits at a time
     job = create_app().configure_task(
         RETRAIN, queue=RETRAIN, lock=RETRAIN, queueing_lock=RETRAIN, connection=connection

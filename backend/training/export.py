@@ -60,8 +60,8 @@ def quantized(model: nn.Module, known: Digits) -> Exported:
     """The network with 8-bit weights and activations, whose ranges are those that some of `known` pictures cause.
 
     The last layer keeps its precision: it is small, and logits of 8 bits would give few distinct confidences. So does
-    the first convolution: of a single channel, it takes longer with 8 bits. Seven bits of each weight are used: on
-    processors without VNNI instructions, sums of products of eight would be cut off.
+    the first convolution, which has a single input channel and would take longer with 8 bits. Seven bits of each weight
+    are used: on processors without VNNI instructions, sums of products of eight would be cut off.
     Raises RuntimeError if ONNX Runtime computes something else than torch.
     """
     chosen = torch.randperm(len(known), generator=torch.Generator().manual_seed(0))[:EXAMPLES]

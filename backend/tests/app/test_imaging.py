@@ -123,6 +123,15 @@ def test_prepared_digit_fills_the_box_and_lies_on_its_centre_of_mass(name):
         assert abs(across - SIDE / 2) <= 0.5001
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (-1, -1)])
+def test_speck_in_a_corner_changes_nothing(corner):
+    """A sketch whose whole border has one grey is searched for ink in another way."""
+    for digit in range(10):
+        sketch = np.array(draw(digit))
+        sketch[corner] = 255 - sketch[corner]
+        np.testing.assert_array_equal(prepare(sketch), PLAIN[digit])
+
+
 def test_small_grey_picture_is_kept_as_it_is():
     np.testing.assert_array_equal(read(encode(draw(5, (200, 150)))), draw(5, (200, 150)))
 

@@ -156,8 +156,8 @@ def test_internal_error_reveals_nothing(client, monkeypatch):
 # --- the process ------------------------------------------------------------------------------------
 
 
-def test_serving_loads_no_torch():
-    heavy = "{'torch', 'torchvision', 'matplotlib', 'onnx', 'pandas', 'scipy', 'training'}"
+def test_serving_loads_neither_torch_nor_what_is_seldom_needed():
+    heavy = "{'torch', 'torchvision', 'matplotlib', 'onnx', 'pandas', 'scipy', 'procrastinate', 'training'}"
     code = f"import sys, app.main; print({heavy} & {{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=BACKEND, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
