@@ -47,6 +47,10 @@ class Box(NamedTuple):
     def cut(self, sketch: np.ndarray) -> np.ndarray:
         return sketch[self.top : self.top + self.height, self.left : self.left + self.width]
 
+    def part(self, inner: "Box") -> "Box":
+        """Where `inner`, a part of what was cut, lies in the sketch."""
+        return Box(self.left + inner.left, self.top + inner.top, inner.width, inner.height)
+
 
 class Tones(NamedTuple):
     """Which greys a sketch has."""
@@ -206,11 +210,10 @@ def _digit_mask(sketch: np.ndarray, is_solid: np.ndarray, extent: Box) -> tuple[
     """
     searched = Box(0, 0, *sketch.shape[::-1]) if is_solid[sketch[0, 0]] else extent
     solid = _solid(searched.cut(sketch), is_solid)
-    box = Box(*cv2.boundingRect(solid))
-    if not box.width:
+    inked = Box(*cv2.boundingRect(solid))
+    if not inked.width:
         raise BlankImage
-    solid = box.cut(solid)
-    box = box._replace(left=searched.left + box.left, top=searched.top + box.top)
+    solid, box = inked.cut(solid), searched.part(inked)
     if cv2.connectedComponents(solid, connectivity=8, ltype=cv2.CV_16U)[0] == 2:
         # paper and one piece of ink, as in most sketches
         return cv2.dilate(solid, CROSS), box
@@ -224,8 +227,8 @@ def _digit_mask(sketch: np.ndarray, is_solid: np.ndarray, extent: Box) -> tuple[
     if not keep.any():  # only specks
         raise BlankImage
     kept = keep[label_of].view(np.uint8)
-    part = Box(*cv2.boundingRect(kept))
-    return cv2.dilate(part.cut(kept), CROSS), part._replace(left=box.left + part.left, top=box.top + part.top)
+    digit = Box(*cv2.boundingRect(kept))
+    return cv2.dilate(digit.cut(kept), CROSS), box.part(digit)
 
 
 def _runs_along_border(label_of: np.ndarray, count: int, shape: tuple[int, ...], box: Box) -> np.ndarray:
