@@ -5,9 +5,11 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -192,6 +194,16 @@ def test_metrics_of_all_workers_add_up_and_a_dead_one_is_replaced(two):
     assert requests(samples(two.client), route="/health/live", method="GET", status="200") >= counted
     ask(40)
     assert metric(two, "database_ready") == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scheduling policies are Linux's")
+def test_only_the_thread_for_the_network_gives_way_to_others(service):
+    def giving_way() -> list[str]:
+        threads = [task for worker in service.workers for task in Path(f"/proc/{worker}/task").iterdir()]
+        batch = [task for task in threads if os.sched_getscheduler(int(task.name)) == os.SCHED_BATCH]
+        return [(task / "comm").read_text().strip() for task in batch]
+
+    assert eventually(lambda: giving_way() == ["tokio-rt-worker"], 10)
 
 
 @pytest.mark.long
