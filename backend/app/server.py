@@ -102,8 +102,8 @@ def load(app: str, port: int) -> Callable[..., Any]:
 def _lower_network_thread(loop: asyncio.AbstractEventLoop) -> None:
     """Stops granian's thread for the network from interrupting others whenever a packet arrives (Linux).
 
-    Where there are as many workers as cores, it interrupts the event loop several times for each request, which takes a
-    seventh of a request's CPU time. It still runs when a core is free, and then at least every few milliseconds.
+    Where there are as many workers as cores, it interrupts the event loop several times for each request, which takes
+    a tenth of a request's CPU time. It still runs at once when a core is free, and otherwise within some milliseconds.
     """
     threads = []
     with suppress(OSError):  # a thread has ended, or the system has no such policies, as gVisor
