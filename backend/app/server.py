@@ -102,7 +102,7 @@ def load(app: str, port: int) -> Callable[..., Any]:
 def _lower_network_thread(loop: asyncio.AbstractEventLoop) -> None:
     """Stops granian's thread for the network from interrupting others whenever a packet arrives (Linux).
 
-    Where there are as many workers as cores, it interrupts the event loop several times for each request, which takes
+    Where there are as many workers as cores, it interrupts other threads about four times for each request, which takes
     a tenth of a request's CPU time. It still runs at once when a core is free, and otherwise within some milliseconds.
     """
     threads = []
