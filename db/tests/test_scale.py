@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -114,6 +116,19 @@ def test_only_caddy_can_be_reached(checkout: Checkout):
     for service in ("backend", "frontend"):
         for container in containers(checkout, service):
             assert checkout.run("docker", "port", container).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["api/predict", "api/submissions", "page/read", "page/submissions", "_stcore/upload_file"]
+)
+def test_what_is_too_large_is_said_to_be(base: str, path: str):
+    address = urlsplit(base).netloc
+    for _ in range(5):
+        with closing(HTTPConnection(address, timeout=20)) as connection:
+            with suppress(BrokenPipeError, ConnectionResetError):  # it was answered before all was sent
+                connection.request("POST", f"/{path}", bytes(20_000_000), {"Content-Type": "image/png", "Origin": base})
+            answer = connection.getresponse()
+            assert (answer.status, json.load(answer)["error"]) == (413, "BodyTooLarge")
 
 
 def test_a_visit_stays_with_its_page(base: str):
