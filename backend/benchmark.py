@@ -61,8 +61,8 @@ def main() -> None:
         raise cli.Unusable(f"{' and '.join(missing)} missing: uv run --group {GROUP} python benchmark.py")
     cli.make_folder(args.plot.parent)
     cells = []
-    for workers in args.workers:
-        for contender in contenders():
+    for contender in contenders():
+        for workers in args.workers:  # one right after the other, since what else the machine does changes in minutes
             cells += measure(contender, workers, args.clients, args.seconds, cells)
     print(table(cells))
     if args.json:
