@@ -3,6 +3,7 @@
 In a thread, because Draw, the first page, needs none of this and should not wait.
 """
 
+import gc
 import logging
 from importlib import import_module
 from threading import Thread
@@ -20,3 +21,5 @@ def _import() -> None:
             import_module(name)
         except Exception:  # the view will show it, too
             logging.getLogger(__name__).exception("cannot import %s", name)
+    gc.collect()
+    gc.freeze()  # or each full search for garbage takes 70 ms, in which nobody is served

@@ -7,11 +7,13 @@ import pytest
 from conftest import FRONTEND
 
 SCRIPT = """
-import sys, time
+import gc, sys, time
 from server import warm_up
 assert "pandas" not in sys.modules
 warm_up.start()
 while not {"pandas", *warm_up.MODULES} <= set(sys.modules):
+    time.sleep(0.05)
+while not gc.get_freeze_count():
     time.sleep(0.05)
 """
 
