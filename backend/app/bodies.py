@@ -11,6 +11,7 @@ from app.errors import AppError, BodyTooLarge, BodyTooSlow, Busy
 FORM_OVERHEAD = 10_000  # bytes that a multipart form may add to a picture
 MAX_BODY = 10_000_000 + FORM_OVERHEAD  # bytes
 MAX_ARCHIVE = 100_000_000 + FORM_OVERHEAD
+MAX_DIGITS = 20  # of a length in bytes
 MAX_HELD = 30_000_000  # bytes of all bodies in memory, without archives, which only an admin may send
 
 # a body must arrive within GRACE_S, plus the time for what has arrived at BYTES_PER_S, and in any case within BODY_S
@@ -127,7 +128,7 @@ def _announced(scope: Scope) -> int | None:
     """The length of the body in bytes; None if the headers do not say."""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else None
+            return int(value) if value.isdigit() and len(value) <= MAX_DIGITS else None
         if name == b"transfer-encoding":
             return None
     return 0

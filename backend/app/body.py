@@ -1,15 +1,17 @@
 """Bodies that are no picture: bounded, and read only when the route's dependencies have let the caller in."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from app.errors import BodyTooLarge, InvalidRequest
+from app.errors import BadRequest, BodyTooLarge, InvalidRequest
 
 MAX_JSON = 100_000  # bytes; 200 ids take 8,000
 MAX_FILES, MAX_FIELDS = 1, 10  # of a form
@@ -53,6 +55,19 @@ def described(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)  # other routes have them among the components
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+@asynccontextmanager
+async def parsed_form(request: Request) -> AsyncIterator[FormData]:
+    """A form that holds one file and few fields. Raises BadRequest, and Starlette's HTTPException."""
+    try:
+        form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS)
+    except UnicodeError as e:  # by the `charset` that the client names
+        raise BadRequest("The form's charset cannot be used.") from e
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 class _SmallForms(Request):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -24,7 +24,7 @@ from app.errors import AppError, BadRequest, MisdirectedRequest, TooManyRequests
 from app.guard import Guard, protect
 from app.journal import Journal
 from app.limits import LimitRequests, Limits
-from app.middleware import HUNG_UP, REQUEST_ID, Observe
+from app.middleware import REQUEST_ID, Observe
 from app.races import Races
 from app.registry import Registry
 from app.routes import admin, archive, health, models, predict, retrainings, statistics, submissions
@@ -89,8 +89,13 @@ async def on_app_error(request: Request, error: AppError) -> JSONResponse:
 
 @app.exception_handler(RequestValidationError)
 async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
-    problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
+    problems = [f"{_field(*each['loc'])}: {each['msg']}" for each in error.errors() if each["type"] != "none_required"]
     return _problem(request, 422, "InvalidRequest", "; ".join(problems))
+
+
+def _field(place: str, *path: str | int) -> str | int:
+    """The name of a parameter; of an optional one, pydantic adds the type that it tried. In a body the innermost."""
+    return path[-1 if place == "body" else 0] if path else place
 
 
 @app.exception_handler(HTTPException)
@@ -112,8 +117,9 @@ def _methods(request: Request) -> str:
 
 
 @app.exception_handler(ClientDisconnect)
-async def on_hang_up(request: Request, error: ClientDisconnect) -> Response:
-    return Response(status_code=HUNG_UP)  # for the log: the client has gone
+async def on_hang_up(request: Request, error: ClientDisconnect) -> JSONResponse:
+    # for a client that is still there, but whose body breaks off; the log says HUNG_UP
+    return _problem(request, 400, BadRequest.__name__, "The request did not arrive completely.")
 
 
 @app.exception_handler(Exception)

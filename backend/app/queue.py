@@ -1,5 +1,7 @@
 """The queue of retrainings in Postgres, kept by procrastinate: the backend adds jobs, trainers run them."""
 
+from asyncio import to_thread
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -29,6 +31,7 @@ async def ask(connection: psycopg.AsyncConnection, automatic: bool = False) -> R
 
     Raises NothingToLearn, and AlreadyRetraining if one waits or runs; then the transaction must be rolled back.
     """
+    await to_thread(import_module, "procrastinate")  # 0.2 s, once
     from procrastinate.exceptions import AlreadyEnqueued, ConnectorException  # as in create_app
 
     approved = await store.retrainings.count_approved(connection)

@@ -52,6 +52,8 @@ def is_quick(data: bytes) -> bool:
     for number, (kind, length) in enumerate(_chunks(data)):
         if number >= QUICK_CHUNKS or not (kind in QUICK_KINDS or (kind == b"eXIf" and length <= QUICK_EXIF)):
             return False
+        if kind == b"IHDR" and number:  # another size, which Pillow would take for the picture's
+            return False
     return True
 
 

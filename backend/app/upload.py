@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
 from app import decoding, imaging, screening
+from app.body import parsed_form
 from app.client import find_client
 from app.errors import (
     BadRequest,
@@ -105,10 +106,10 @@ async def _hang_up(request: Request) -> None:
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's picture file, from the body or from the form field `file`. Raises MissingImage."""
+    """The request's picture file, from the body or from the form field `file`. Raises MissingImage, BadRequest."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return await request.body()
-    async with request.form(max_files=1, max_fields=10) as form:
+    async with parsed_form(request) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise MissingImage

@@ -134,6 +134,12 @@ def pixel_bomb(size: int) -> bytes:
     return png(pixels=bytes(size))
 
 
+def second_header() -> bytes:
+    """A small PNG for who reads the first header; 39 megapixels of 16 bits for Pillow, which believes the last one."""
+    large = chunk(b"IHDR", struct.pack(">IIBBBBB", 6240, 6240, 16, 0, 0, 0, 0))
+    return png(large, pixels=bytes(6240 * (1 + 2 * 6240)))
+
+
 def palette_without_palette() -> bytes:
     return png(colour=3)
 
@@ -188,5 +194,6 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "runs of a BMP": lambda: bmp_runs(9 * MEGABYTE),
     "39 megapixels of PNG": lambda: large("PNG"),
     "39 megapixels of WebP": lambda: large("WEBP"),
+    "39 megapixels behind a second header": second_header,
     "palette without a palette": palette_without_palette,
 }

@@ -17,6 +17,7 @@ from starlette.datastructures import UploadFile
 
 from app import archive, decoding, export, pictures, store
 from app.admin import AdminOnly
+from app.body import parsed_form
 from app.database import Pool, Snapshot, connect
 from app.errors import (
     AdminDisabled,
@@ -90,7 +91,7 @@ async def export_submissions(connection: Snapshot, filters: Filters) -> Streamin
 async def _uploaded(request: Request) -> AsyncIterator[IO[bytes]]:
     """The archive, from the body or a form, in a temporary file since it may be large."""
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=10) as form:
+        async with parsed_form(request) as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise BadArchive("The request carries no ZIP: send it as the body, or as the form field `file`.")

@@ -142,6 +142,14 @@ def test_invalid_field_is_named(client):
     assert "true_label" in problem.json()["detail"]
 
 
+@pytest.mark.parametrize(("field", "query"), [("correct", "maybe"), ("digit", "x"), ("limit", "0"), ("status", "x")])
+def test_invalid_parameter_is_named_once(client, field, query):
+    problem = client.get("/submissions", params={field: query})
+    assert_problem(problem, 422, "InvalidRequest")
+    assert problem.json()["detail"].startswith(f"{field}: Input should be ")
+    assert ";" not in problem.json()["detail"]
+
+
 def test_internal_error_reveals_nothing(client, monkeypatch):
     def broken(*_):
         raise RuntimeError("SELECT secret FROM /etc/passwd")

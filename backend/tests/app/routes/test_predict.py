@@ -160,6 +160,9 @@ def test_empty_body_is_refused(client):
     assert_problem(predict(client, b""), 422, "MissingImage")
 
 
+FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xe9.png"\r\n\r\n' + seven() + b"\r\n--x--\r\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -167,8 +170,10 @@ def test_empty_body_is_refused(client):
         ("multipart/form-data; boundary=x", seven()),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"),
         ("multipart/form-data; boundary=" + "x" * 300, b"--x--\r\n"),
+        ("multipart/form-data; charset=undefined; boundary=x", FORM),
+        ("multipart/form-data; charset=punycode; boundary=x", FORM),
     ],
-    ids=["no boundary", "no parts", "cut off", "long boundary"],
+    ids=["no boundary", "no parts", "cut off", "long boundary", "no charset", "another charset"],
 )
 @pytest.mark.parametrize("path", ["/predict", "/submissions"])
 def test_malformed_form_is_a_client_error(client, database, path, kind, body):
