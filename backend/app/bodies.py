@@ -2,17 +2,25 @@
 
 import asyncio
 import math
+from collections import Counter
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.client import find_client
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, Busy
+from app.middleware import route_path
 
 FORM_OVERHEAD = 10_000  # bytes that a multipart form may add to a picture
 MAX_BODY = 10_000_000 + FORM_OVERHEAD  # bytes
 MAX_ARCHIVE = 100_000_000 + FORM_OVERHEAD
 MAX_DIGITS = 20  # of a length in bytes
-MAX_HELD = 30_000_000  # bytes of all bodies in memory, without archives, which only an admin may send
+
+# bytes in memory of all bodies together, without archives, which only an admin may send; drawings are small
+SMALL = 50_000
+SMALL_HELD = 10_000_000
+LARGE_HELD = 24_000_000
+LARGE_SHARE = LARGE_HELD // 2  # of one client
 
 # a body must arrive within GRACE_S, plus the time for what has arrived at BYTES_PER_S, and in any case within BODY_S
 GRACE_S = 10.0
@@ -31,39 +39,70 @@ class Refused(HTTPException):
         self.name = error.__name__
 
 
-class LimitBody:
-    """Refuses bodies that are too large or too slow, and the oldest ones when all together take too much memory."""
+class Room:
+    """Memory for bodies. When there is no more, the oldest ones that are still arriving are ended."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.held = 0  # bytes
+    def __init__(self, size: int, share: int) -> None:
+        """`share`: of one client. Both in bytes."""
+        self._size, self._share = size, share
+        self.held = 0
+        self.by_client: Counter[str] = Counter()
         self.arriving: dict[Body, None] = {}  # oldest first
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (announced := _announced(scope)) == 0:
-            return await self.app(scope, receive, send)
-        body = Body(self, receive, announced, (scope["method"], scope["path"]) == IMPORT)
-        try:
-            await self.app(scope, body.receive, send)
-        finally:
-            body.release()
-
-    def make_room(self, newest: "Body") -> None:
-        """Ends the oldest bodies that are still arriving. Raises Refused if `newest` is the oldest of them."""
-        while self.held > MAX_HELD:
-            oldest = next(iter(self.arriving), newest)
+    def take(self, newest: "Body", size: int) -> None:
+        """Raises Refused if no older body can be ended."""
+        self._add(newest.client, size)
+        self.arriving[newest] = None
+        while self.held > self._size or self.by_client[newest.client] > self._share:
+            oldest = self._find_oldest(newest)
             oldest.release()
             if oldest is newest:
                 raise Refused(Busy, TOO_MUCH)
             oldest.end()
 
+    def leave(self, body: "Body", size: int) -> None:
+        self._add(body.client, -size)
+        self.arriving.pop(body, None)
+
+    def _add(self, client: str, size: int) -> None:
+        self.held += size
+        self.by_client[client] += size
+        if not self.by_client[client]:
+            del self.by_client[client]
+
+    def _find_oldest(self, newest: "Body") -> "Body":
+        """Of the same client, if it takes more than its share."""
+        greedy = self.by_client[newest.client] > self._share
+        return next((each for each in self.arriving if each.client == newest.client or not greedy), newest)
+
+
+class LimitBody:
+    """Refuses bodies that are too large or too slow, and the oldest ones when all together take too much memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.small, self.large = Room(SMALL_HELD, SMALL_HELD), Room(LARGE_HELD, LARGE_SHARE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (announced := _announced(scope)) == 0:
+            return await self.app(scope, receive, send)
+        body = Body(self, scope, receive, announced)
+        try:
+            await self.app(scope, body.receive, send)
+        finally:
+            body.release()
+
 
 class Body:
     """One request's body, as it arrives."""
 
-    def __init__(self, all_bodies: LimitBody, receive: Receive, announced: int | None, archive: bool) -> None:
+    def __init__(self, limit: LimitBody, scope: Scope, receive: Receive, announced: int | None) -> None:
         """`announced`: bytes, or None if the client did not say."""
-        self._all, self._receive, self._archive = all_bodies, receive, archive
+        self._scope, self._receive = scope, receive
+        self._archive = archive = (scope["method"], route_path(scope)) == IMPORT
+        self._small, self._large = limit.small, limit.large
+        self._room = self._small
+        self.client = ""  # only found for a large body
         self._limit = MAX_ARCHIVE if archive else MAX_BODY
         self._announced = announced
         self._too_large = announced is not None and announced > self._limit
@@ -73,7 +112,6 @@ class Body:
         self._patience: asyncio.Timeout | None = None
         self._ended = False
         self._complete = False
-        all_bodies.arriving[self] = None
 
     async def receive(self) -> Message:
         """Raises Refused."""
@@ -94,7 +132,7 @@ class Body:
             message["more_body"] = False  # waiting for granian's empty last message takes 5% of a reading's time
         if not message.get("more_body"):
             self._complete = True
-            self._all.arriving.pop(self, None)
+            self._room.arriving.pop(self, None)
         return message
 
     def end(self) -> None:
@@ -104,8 +142,8 @@ class Body:
             self._patience.reschedule(0)
 
     def release(self) -> None:
-        self._all.arriving.pop(self, None)
-        self._all.held -= self._held
+        """Gives its memory back."""
+        self._room.leave(self, self._held)
         self._held = 0
 
     def _count(self, received: int) -> None:
@@ -113,9 +151,15 @@ class Body:
         self._too_large |= self._received > self._limit
         self._refuse()
         if not self._archive:
-            self._held += received
-            self._all.held += received
-            self._all.make_room(self)
+            self._hold(received)
+
+    def _hold(self, received: int) -> None:
+        if self._room is self._small and self._held + received > SMALL:
+            received += self._held
+            self.release()
+            self._room, self.client = self._large, find_client(self._scope).key
+        self._held += received
+        self._room.take(self, received)
 
     def _refuse(self) -> None:
         if self._ended:

@@ -24,6 +24,11 @@ class Client(NamedTuple):
     address: str
     visit: str | None = None  # a UUID that the page's script generates; None: unknown
 
+    @property
+    def key(self) -> str:
+        """What tells it from others where each client may only take its share."""
+        return self.visit or self.address
+
 
 def find_client(scope: Scope) -> Client:
     """The sender; or the client that it names, if it sends the secret."""

@@ -25,6 +25,7 @@ from app.client import Client, find_client
 from app.config import Limit, Settings
 from app.database import DatabasePool, connect
 from app.errors import StorageFull, TooManyRequests
+from app.middleware import route_path
 from app.turns import LightTurns
 
 EVERY_S = 30.0
@@ -210,9 +211,9 @@ class LimitRequests:
             limits: Limits = scope["app"].state.limits
             client = find_client(scope)
             try:
-                if not scope["path"].startswith(FREE):
-                    limits.count_request(client, COSTS.get(scope["path"], 1))
-                await limits.turns.take(client.visit or client.address)
+                if not (path := route_path(scope)).startswith(FREE):
+                    limits.count_request(client, COSTS.get(path, 1))
+                await limits.turns.take(client.key)
             except TooManyRequests as error:
                 name = type(error).__name__
                 scope.setdefault("state", {})["problem"] = f"{name}: {error.detail}"

@@ -64,6 +64,12 @@ class Observe:
             _note(scope, status or 500, time.perf_counter() - start)
 
 
+def route_path(scope: Scope) -> str:
+    """The path without ROOT_PATH, which clients of the backend itself may send or leave out."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 def _proposed_id(scope: Scope) -> str | None:
     return next((value.decode("latin-1") for header, value in scope["headers"] if header == ID_HEADER), None)
 

@@ -73,10 +73,10 @@ async def decode_upload(request: Request, data: bytes) -> Prepared:
         raise MissingImage
     if screening.is_quick(data):
         if (limits := request.app.state.limits).on:
-            await limits.turns.take(client_of(request))
+            await limits.turns.take(find_client(request.scope).key)
         if (drawing := imaging.read_drawing(data)) is not None:
             return drawing
-    reading, gone = ensure_future(_read(data, client_of(request))), ensure_future(_hang_up(request))
+    reading, gone = ensure_future(_read(data, find_client(request.scope).key)), ensure_future(_hang_up(request))
     try:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():
@@ -92,12 +92,6 @@ async def _read(data: bytes, client: str) -> np.ndarray:
     start = monotonic()
     async with LARGE.take(client):
         return await decoding.decode(data, decoding.LIMIT_S - (monotonic() - start), lambda: LARGE.wanted)
-
-
-def client_of(request: Request) -> str:
-    """What identifies the client while it waits for its turn."""
-    client = find_client(request.scope)
-    return client.visit or client.address
 
 
 async def _hang_up(request: Request) -> None:

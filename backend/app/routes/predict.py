@@ -17,12 +17,13 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app import imaging
+from app.client import CurrentClient
 from app.errors import responses
 from app.recognizer import Reading, Recognizer
 from app.registry import Serving
 from app.schemas.predictions import Explanation, Prediction
 from app.turns import Turns
-from app.upload import PICTURE_BODY, PICTURE_ERRORS, Upload, client_of, decode_upload, read_body
+from app.upload import PICTURE_BODY, PICTURE_ERRORS, Upload, decode_upload, read_body
 
 EXPLANATIONS = Turns(at_once=1, waiting=32)  # each takes as long as 576 predictions
 
@@ -96,14 +97,14 @@ def _options(query: str) -> Options:
 
 @router.post("/explain", openapi_extra=PICTURE_BODY)
 async def explain(
-    request: Request,
+    client: CurrentClient,
     upload: Upload,
     model: Serving,
     digit: int | None = Query(None, ge=0, le=9, description="explain this digit instead: why not a 9?"),
 ) -> Explanation:
     """Show which ink led to the prediction, by erasing the sketch bit by bit (occlusion; Zeiler & Fergus, 2014)."""
     image = upload.image
-    async with EXPLANATIONS.take(client_of(request)):
+    async with EXPLANATIONS.take(client.key):
         relevance = await run_in_threadpool(model.explain, image, digit)
     prediction = _prediction(model, model.read(image)).model_dump(exclude={"preview"})
     return Explanation(**prediction, preview=_data_url(image), relevance=relevance.round(4).tolist())

@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from psycopg import AsyncConnection
 
 from app import drift, store
 from app.admin import WITH_OR_WITHOUT_TOKEN, SeesAll
+from app.client import CurrentClient
 from app.database import Connection
 from app.errors import AdminDisabled, Busy, DatabaseUnavailable, WrongToken, responses
 from app.registry import Serving
 from app.schemas.statistics import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
 from app.turns import Turns
-from app.upload import client_of
 
 # each takes a connection for about a second where there are 100,000 sketches; the others are for those who draw
 QUERIES = Turns(at_once=2, waiting=16)
@@ -21,8 +21,8 @@ QUERIES = Turns(at_once=2, waiting=16)
 router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, DatabaseUnavailable, Busy))
 
 
-async def _take_turn(request: Request) -> AsyncIterator[None]:
-    async with QUERIES.take(client_of(request)):
+async def _take_turn(client: CurrentClient) -> AsyncIterator[None]:
+    async with QUERIES.take(client.key):
         yield
 
 

@@ -20,11 +20,13 @@ class Readers:
         self.limit = LimitBody(self._read)
         self.finish = asyncio.Event()  # until then, a request that was read goes on
 
-    async def read(self, pieces: AsyncIterator[bytes], path: str = "/predict", **headers: str) -> Outcome:
+    async def read(
+        self, pieces: AsyncIterator[bytes], path: str = "/predict", sender: str = "10.0.0.1", **headers: str
+    ) -> Outcome:
         """The bytes that were read, or the error."""
         self.size = 0
         headers = headers or {"transfer-encoding": "chunked"}
-        scope = {"type": "http", "method": "POST", "path": path, "read": []}
+        scope = {"type": "http", "method": "POST", "path": path, "client": (sender, 1), "read": []}
         scope["headers"] = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         try:
             await self.limit(scope, receiving(pieces), None)
@@ -92,7 +94,7 @@ def test_body_that_arrives_steadily_has_more_time_within_limits(monkeypatch):
 
 @pytest.mark.parametrize("headers", [{}, {"content_length": "99"}])
 def test_oldest_arriving_body_is_ended_first(monkeypatch, headers):
-    monkeypatch.setattr(bodies, "MAX_HELD", 100)
+    monkeypatch.setattr(bodies, "SMALL_HELD", 100)
 
     async def main() -> tuple[Outcome, Outcome, int]:
         readers = Readers()
@@ -101,7 +103,7 @@ def test_oldest_arriving_body_is_ended_first(monkeypatch, headers):
         newer = asyncio.create_task(readers.read(come(40, 40), **headers))
         refused = await oldest
         readers.finish.set()
-        return refused, await newer, readers.limit.held
+        return refused, await newer, readers.limit.small.held
 
     refused, read, held = asyncio.run(main())
     assert (refused.status_code, refused.name) == (503, "Busy")
@@ -110,7 +112,7 @@ def test_oldest_arriving_body_is_ended_first(monkeypatch, headers):
 
 
 def test_newest_is_refused_if_all_others_are_complete(monkeypatch):
-    monkeypatch.setattr(bodies, "MAX_HELD", 100)
+    monkeypatch.setattr(bodies, "SMALL_HELD", 100)
 
     async def main() -> tuple[Outcome, Outcome]:
         readers = Readers()
@@ -123,6 +125,53 @@ def test_newest_is_refused_if_all_others_are_complete(monkeypatch):
     read, refused = asyncio.run(main())
     assert read == 80
     assert refused.name == "Busy"
+
+
+def large_room(monkeypatch) -> None:
+    """Room for 100 bytes of bodies above 10, at most 60 of them for one client."""
+    for name, size in {"SMALL": 10, "LARGE_HELD": 100, "LARGE_SHARE": 60}.items():
+        monkeypatch.setattr(bodies, name, size)
+
+
+def test_large_bodies_leave_room_for_small_ones(monkeypatch):
+    large_room(monkeypatch)
+
+    async def main() -> list[Outcome]:
+        readers = Readers()
+        full = [asyncio.create_task(readers.read(come(50), sender=name)) for name in ("10.0.0.1", "10.0.0.2")]
+        await asyncio.sleep(0.01)
+        refused = await readers.read(come(5, 45), sender="10.0.0.3")
+        small = asyncio.create_task(readers.read(come(5, 5), sender="10.0.0.3"))
+        await asyncio.sleep(0.01)
+        readers.finish.set()
+        outcomes = [refused, await small, *await asyncio.gather(*full)]
+        assert readers.limit.small.held == readers.limit.large.held == 0
+        assert not readers.limit.large.by_client
+        return outcomes
+
+    refused, *read = asyncio.run(main())
+    assert refused.name == "Busy"
+    assert read == [10, 50, 50]
+
+
+def test_client_that_takes_more_than_its_share_ends_its_own_bodies_and_no_others(monkeypatch):
+    large_room(monkeypatch)
+
+    async def main() -> list[Outcome]:
+        readers = Readers()
+        other = asyncio.create_task(readers.read(come(30, then_s=0.1), sender="10.0.0.1"))
+        await asyncio.sleep(0.01)
+        greedy = asyncio.create_task(readers.read(come(40, then_s=60), sender="10.0.0.2"))
+        await asyncio.sleep(0.01)
+        newer = asyncio.create_task(readers.read(come(40), sender="10.0.0.2"))
+        await asyncio.sleep(0.01)
+        newest = await readers.read(come(40), sender="10.0.0.2")
+        readers.finish.set()
+        return await asyncio.gather(greedy, newer, other) + [newest]
+
+    ended, *read, refused = asyncio.run(main())
+    assert ended.name == refused.name == "Busy"
+    assert read == [40, 30]
 
 
 def test_body_that_was_read_can_be_followed_by_a_long_answer(monkeypatch):

@@ -140,6 +140,16 @@ def test_disconnected_client_occupies_no_place(service):
 
 
 @pytest.mark.long
+def test_small_picture_is_read_while_large_ones_fill_their_room(service):
+    heavy = hostile.many_scans(99, 3000)
+    heavy += bytes(9_999_900 - len(heavy))
+    with ThreadPoolExecutor(8) as strangers:
+        sent = [strangers.submit(send, service, "/predict", heavy) for _ in range(16)]
+        waits(service, partial(finished, sent))  # asserts that each one is read
+        assert {each.result()[0] for each in sent} == {200, 503}
+
+
+@pytest.mark.long
 def test_twelve_explanations_at_once_delay_no_other_request(service):
     before = service.resident_mb
     assert assert_bearable(service, seven(), 12, "/explain") <= {200, 503}
