@@ -14,8 +14,10 @@ from fastapi import Depends, Request
 from prometheus_client import Counter
 from psycopg_pool import AsyncConnectionPool
 
+from app.client import Client, CurrentClient
 from app.config import Settings, get_settings
 from app.errors import DatabaseUnavailable
+from app.turns import Shares
 
 AGAIN_AFTER_S = 600
 STATEMENT_S = 5  # after which the server cancels a statement
@@ -27,6 +29,8 @@ GRACE_S = 1  # after which the server counts as frozen
 LOOK_AGAIN_S = 0.1
 CHECK_S = 1  # that checking a connection of the pool may take
 CONNECT_S = 2
+WAITING = 128  # requests that wait for a connection
+SHARE = WAITING // 2  # of one client
 CONNECTIONS = 8  # of all workers together; Postgres accepts 100 by default
 MIN_CONNECTIONS = 3  # of each worker: three backends with 8 workers have 72
 
@@ -113,19 +117,24 @@ class DatabasePool(AsyncConnectionPool[LimitedConnection]):
     """A pool that remembers whether the last write found the disk full."""
 
     disk_is_full = False
+    examination: asyncio.Task[Any] | None = None  # of watch.py
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.shares = Shares(SHARE)
 
 
 def create_pool(settings: Settings) -> DatabasePool:
     """A pool that is not opened yet. Its timeouts are short, so that requests fail fast without a database."""
     logging.getLogger("psycopg.pool").addFilter(NO_REPEATS)
-    pool = DatabasePool(
+    pool: DatabasePool = DatabasePool(
         settings.conninfo,
         connection_class=LimitedConnection,
         open=False,
         min_size=1,
         max_size=max(CONNECTIONS // settings.worker_count, MIN_CONNECTIONS),
         timeout=1.5,  # seconds that a request waits for a connection
-        max_waiting=64,
+        max_waiting=WAITING,
         reconnect_timeout=3,  # then the next request tries again, so that a database that is back is noticed soon
         check=lambda connection: _check(connection, pool),  # a restart of the database leaves dead connections
         kwargs=_parameters(OPTIONS),
@@ -153,6 +162,14 @@ async def connect(pool: DatabasePool) -> AsyncIterator[psycopg.AsyncConnection]:
     """A connection in a transaction that is committed at the end. Raises DatabaseUnavailable."""
     with _translated(pool):
         async with pool.connection() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def connect_for(pool: DatabasePool, client: Client) -> AsyncIterator[psycopg.AsyncConnection]:
+    """As `connect`, for what a client asks. Raises Busy too."""
+    with pool.shares.take(client.key):
+        async with connect(pool) as connection:
             yield connection
 
 
@@ -184,8 +201,8 @@ async def _pool(request: Request) -> DatabasePool:
 Pool = Annotated[DatabasePool, Depends(_pool)]
 
 
-async def _connection(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection]:
-    async with connect(pool) as connection:
+async def _connection(pool: Pool, client: CurrentClient) -> AsyncIterator[psycopg.AsyncConnection]:
+    async with connect_for(pool, client) as connection:
         yield connection
 
 

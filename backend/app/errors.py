@@ -221,6 +221,9 @@ class DatabaseUnavailable(AppError):
     status = 503
 
 
+DATABASE_ERRORS = (DatabaseUnavailable, Busy)  # of a route that uses the database
+
+
 def responses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """A route's `responses`: what /docs shows for these errors."""
     from app.schemas.problems import Problem  # not at the top: pydantic would double the start time of app.forks

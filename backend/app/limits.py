@@ -114,21 +114,23 @@ class Limits:
 
     @asynccontextmanager
     async def writing(self, pool: DatabasePool, client: Client) -> AsyncIterator[AsyncConnection]:
-        """As `connect`, for what a visitor stores or deletes. Raises TooManyRequests too."""
-        salt = await self._todays_salt(pool)
-        async with connect(pool) as connection:
-            await self._take(connection, salt, client, ["visit_writes", "address_writes"])
-            yield connection
+        """As `connect`, for what a visitor stores or deletes. Raises TooManyRequests and Busy too."""
+        with pool.shares.take(client.key):
+            salt = await self._todays_salt(pool)
+            async with connect(pool) as connection:
+                await self._take(connection, salt, client, ["visit_writes", "address_writes"])
+                yield connection
 
     async def count_guess(self, pool: DatabasePool, client: Client, right: bool) -> None:
-        """Counts a wrong token. Raises TooManyRequests after too many, then also for the right token."""
+        """Counts a wrong token. Raises TooManyRequests after too many, then also for the right token, and Busy."""
         if not self.on:
             return
-        salt = await self._todays_salt(pool)
-        async with connect(pool) as connection:
-            await self._take(connection, salt, client, ["token_guesses"])
-            if right:
-                await connection.rollback()  # the right token does not count
+        with pool.shares.take(client.key):
+            salt = await self._todays_salt(pool)
+            async with connect(pool) as connection:
+                await self._take(connection, salt, client, ["token_guesses"])
+                if right:
+                    await connection.rollback()  # the right token does not count
 
     async def check_room(self, connection: AsyncConnection, added: int) -> None:
         """To be called after storing `added` bytes of sketches in this transaction. Raises StorageFull."""

@@ -1,8 +1,9 @@
 """Limits how much heavy work runs at once, and how much of it is for one client; the rest waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from weakref import WeakValueDictionary
 
 from anyio import CapacityLimiter, fail_after
@@ -41,6 +42,27 @@ class Turns:
     def wanted(self) -> bool:
         """Whether another client is waiting."""
         return self._all.statistics().tasks_waiting > 0
+
+
+class Shares:
+    """Limits how many requests of one client are under way, without letting any wait."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, client: str) -> Iterator[None]:
+        """Raises Busy."""
+        if self._under_way[client] >= self._most:
+            raise Busy
+        self._under_way[client] += 1
+        try:
+            yield
+        finally:
+            self._under_way[client] -= 1
+            if not self._under_way[client]:
+                del self._under_way[client]
 
 
 class LightTurns:

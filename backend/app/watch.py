@@ -24,7 +24,14 @@ READY = Gauge(
 
 
 async def examine(pool: DatabasePool) -> Part:
-    """The state of the database, in words. Writes nothing, since anyone may call it."""
+    """The state of the database, in words. Anyone may call it: it writes nothing, and concurrent calls share a look."""
+    if pool.examination is None or pool.examination.done():
+        pool.examination = asyncio.create_task(_examine(pool))
+    found: Part = await asyncio.shield(pool.examination)
+    return found.model_copy()
+
+
+async def _examine(pool: DatabasePool) -> Part:
     try:
         async with connect(pool) as connection:
             version = await store.health.find_schema_version(connection)

@@ -20,11 +20,11 @@ from app.admin import AdminOnly
 from app.body import parsed_form
 from app.database import Pool, Snapshot, connect
 from app.errors import (
+    DATABASE_ERRORS,
     AdminDisabled,
     BadArchive,
     BadRequest,
     BodyTooLarge,
-    DatabaseUnavailable,
     InvalidRequest,
     StorageFull,
     TokenMissing,
@@ -60,7 +60,7 @@ router = APIRouter(
     prefix="/submissions",
     tags=["submissions"],
     dependencies=[AdminOnly],
-    responses=responses(TokenMissing, WrongToken, AdminDisabled, InvalidRequest, DatabaseUnavailable),
+    responses=responses(TokenMissing, WrongToken, AdminDisabled, InvalidRequest, *DATABASE_ERRORS),
 )
 
 

@@ -7,11 +7,14 @@ from fastapi import APIRouter, Path, Query
 from app import store
 from app.admin import WITH_OR_WITHOUT_TOKEN, AdminOnly, SeesAll
 from app.body import described, json_body
-from app.database import Connection, Pool, connect
+from app.client import CurrentClient
+from app.database import Connection, Pool, connect_for
 from app.errors import (
+    DATABASE_ERRORS,
     AdminDisabled,
     AlreadyServing,
     BodyTooLarge,
+    Busy,
     DatabaseUnavailable,
     ForeignOrigin,
     GateNotPassed,
@@ -30,8 +33,8 @@ router = APIRouter(tags=["models"])
 Version = Annotated[str, Path(pattern="^[ -~]+$", description="version of the model that shall serve")]
 
 
-@router.get("/models", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(WrongToken, AdminDisabled))
-async def list_models(serving: Serving, pool: Pool, sees_all: SeesAll) -> list[Model]:
+@router.get("/models", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(WrongToken, AdminDisabled, Busy))
+async def list_models(serving: Serving, pool: Pool, client: CurrentClient, sees_all: SeesAll) -> list[Model]:
     """Every model, newest first: its card, the gate's verdict, its accuracy on the sketches that it read, and its race
     with the serving model, if it was in one.
 
@@ -39,7 +42,7 @@ async def list_models(serving: Serving, pool: Pool, sees_all: SeesAll) -> list[M
     the admin token is sent.
     """
     try:
-        async with connect(pool) as connection:
+        async with connect_for(pool, client) as connection:
             models = await store.models.list_all(connection, serving.version, sees_all)
             races = {race.challenger: race for race in await store.races.list_latest(connection)}
     except DatabaseUnavailable:
@@ -55,21 +58,21 @@ async def list_models(serving: Serving, pool: Pool, sees_all: SeesAll) -> list[M
 
 
 @router.get("/models/serving")
-async def find_serving(serving: Serving, pool: Pool) -> ServingModel:
+async def find_serving(serving: Serving, pool: Pool, client: CurrentClient) -> ServingModel:
     """The model that serves here, and what it has learned from people's sketches."""
     sketches = (serving.card.sketches or {}).get("train")
     if sketches is None:
         return ServingModel(version=serving.version, learned=None)
     try:
-        async with connect(pool) as connection:
+        async with connect_for(pool, client) as connection:
             gain = await store.models.find_gain(connection, serving.version)
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, Busy):
         gain = None
     points = None if gain is None else round(100 * gain, 2)
     return ServingModel(version=serving.version, learned=Learned(sketches=sketches, points=points))
 
 
-@router.get("/promotions", responses=responses(InvalidRequest, DatabaseUnavailable))
+@router.get("/promotions", responses=responses(InvalidRequest, *DATABASE_ERRORS))
 async def list_promotions(connection: Connection, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> list[Promotion]:
     """Which model was made to serve when, in place of which, and why; newest first."""
     return await store.promotions.list_latest(connection, limit)
@@ -91,7 +94,7 @@ async def list_promotions(connection: Connection, limit: Annotated[int, Query(ge
         BodyTooLarge,
         ModelRefused,
         InvalidRequest,
-        DatabaseUnavailable,
+        *DATABASE_ERRORS,
     ),
 )
 async def promote(

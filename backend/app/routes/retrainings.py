@@ -8,9 +8,9 @@ from app import queue, store
 from app.admin import AdminOnly
 from app.database import Connection
 from app.errors import (
+    DATABASE_ERRORS,
     AdminDisabled,
     AlreadyRetraining,
-    DatabaseUnavailable,
     ForeignOrigin,
     InvalidRequest,
     NothingToLearn,
@@ -24,7 +24,7 @@ from app.schemas.retrainings import Retraining, Retrainings
 
 router = APIRouter(tags=["models"], dependencies=[AdminOnly])
 
-REFUSALS = (TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, DatabaseUnavailable)
+REFUSALS = (TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, *DATABASE_ERRORS)
 Id = Annotated[int, Path(ge=1, le=2**63 - 1, description="a retraining's id")]
 
 

@@ -10,7 +10,7 @@ from app import drift, store
 from app.admin import WITH_OR_WITHOUT_TOKEN, SeesAll
 from app.client import CurrentClient
 from app.database import Connection
-from app.errors import AdminDisabled, Busy, DatabaseUnavailable, WrongToken, responses
+from app.errors import DATABASE_ERRORS, AdminDisabled, WrongToken, responses
 from app.registry import Serving
 from app.schemas.statistics import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
 from app.turns import Turns
@@ -18,7 +18,7 @@ from app.turns import Turns
 # each takes a connection for about a second where there are 100,000 sketches; the others are for those who draw
 QUERIES = Turns(at_once=2, waiting=16)
 
-router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, DatabaseUnavailable, Busy))
+router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, *DATABASE_ERRORS))
 
 
 async def _take_turn(client: CurrentClient) -> AsyncIterator[None]:

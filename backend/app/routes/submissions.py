@@ -19,10 +19,10 @@ from app.body import FormRoute, described, json_body
 from app.client import CurrentClient
 from app.database import Connection, Pool, connect
 from app.errors import (
+    DATABASE_ERRORS,
     AdminDisabled,
     BadCursor,
     BodyTooLarge,
-    DatabaseUnavailable,
     ForeignOrigin,
     InvalidRequest,
     KeyReused,
@@ -56,7 +56,7 @@ log = logging.getLogger("app")
 router = APIRouter(
     prefix="/submissions",
     tags=["submissions"],
-    responses=responses(InvalidRequest, DatabaseUnavailable),
+    responses=responses(InvalidRequest, *DATABASE_ERRORS),
     route_class=FormRoute,
 )
 
@@ -73,7 +73,7 @@ ADMIN = responses(TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, BodyTo
 @router.post(
     "",
     status_code=201,
-    responses=responses(*PICTURE_ERRORS, KeyReused, StorageFull, DatabaseUnavailable),
+    responses=responses(*PICTURE_ERRORS, KeyReused, StorageFull, *DATABASE_ERRORS),
     openapi_extra={"requestBody": {"content": {"multipart/form-data": PICTURE_PART}}},
 )
 async def submit(

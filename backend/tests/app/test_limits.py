@@ -430,3 +430,13 @@ def test_every_route_that_may_be_limited_says_so(limited):
 def test_an_invalid_limit_is_refused(wrong: str):
     with pytest.raises(ValueError, match="limit_token_guesses"):
         Settings(_env_file=None, limit_token_guesses=wrong)
+
+
+def test_client_with_all_its_share_of_the_database_is_refused_and_others_are_not(limited, monkeypatch):
+    monkeypatch.setattr("app.database.SHARE", 0)
+    for path in ("/submissions", "/models", "/statistics"):
+        assert_problem(limited().get(path, headers=sent_by()), 503, "Busy")
+    client = limited()
+    assert_problem(store_one(client, sent_by()), 503, "Busy")
+    assert client.get("/health/ready").json()["ready"] is True
+    assert client.get("/models/serving", headers=sent_by()).status_code == 200

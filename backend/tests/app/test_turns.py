@@ -7,7 +7,7 @@ from anyio import create_task_group, run, sleep
 
 from app import turns
 from app.errors import Busy
-from app.turns import LightTurns, Turns
+from app.turns import LightTurns, Shares, Turns
 
 
 def test_as_many_run_at_once_as_there_are_places_and_one_of_each_client():
@@ -126,3 +126,12 @@ def test_who_gives_up_does_not_keep_the_turn():
         await asyncio.wait_for(turns.take("a"), 1)
 
     asyncio.run(main())
+
+
+def test_client_that_has_its_share_is_refused_and_others_are_not():
+    shares = Shares(most=2)
+    with shares.take("a"), shares.take("b"):
+        with shares.take("a"), pytest.raises(Busy), shares.take("a"):
+            pass
+        with shares.take("a"):
+            pass

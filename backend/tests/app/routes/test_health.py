@@ -1,6 +1,11 @@
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import watch
+from app.schemas.health import Part
 from app.store.health import SCHEMA_VERSION
 from tests.calls import blank, predict
 from tests.drawings import draw, encode, seven
@@ -28,6 +33,27 @@ def test_ready_tells_each_part(client, model):
         "model": {"ready": True, "detail": model.version},
         "database": {"ready": True, "detail": "ok"},
     }
+
+
+def test_those_who_ask_at_once_share_one_look_at_the_database(monkeypatch):
+    looks = []
+
+    async def look(pool) -> Part:
+        looks.append(pool)
+        await asyncio.sleep(0.01)
+        return Part(ready=True, detail="ok")
+
+    async def main() -> None:
+        pool = SimpleNamespace(examination=None)
+        first, second = await asyncio.gather(watch.examine(pool), watch.examine(pool))
+        first.detail = "changed"
+        assert second.detail == "ok"
+        assert len(looks) == 1
+        await watch.examine(pool)
+        assert len(looks) == 2
+
+    monkeypatch.setattr(watch, "_examine", look)
+    asyncio.run(main())
 
 
 def test_database_without_tables_is_not_ready(client, database):
