@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from server import routes, stopping, warm_up
+from server import connections, routes, stopping, warm_up
 from server.first_paint import FirstPaint
 from server.guard import Guard
 from server.uploads import Uploads
@@ -20,6 +20,7 @@ from server.uploads import Uploads
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
+    connections.raise_file_limit()
     warm_up.start()
     stopping.stop_in_two_steps()
     async with routes.lifespan(app):
@@ -30,5 +31,5 @@ app = st.App(
     Path(__file__).with_name("navigation.py"),
     routes=routes.ROUTES,
     lifespan=lifespan,
-    middleware=[Middleware(Guard), Middleware(Uploads), Middleware(FirstPaint)],
+    middleware=[Middleware(Guard), Middleware(connections.Sockets), Middleware(Uploads), Middleware(FirstPaint)],
 )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 import streamlit as st
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SECRET, ADDRESS, VISIT = "X-Proxy-Secret", "X-Forwarded-For", "X-Visit"
@@ -20,10 +20,24 @@ Headers = dict[str, str]
 
 def of_request(request: Request, secret: str | None) -> Headers:
     """The browser's address, and the visit that the page's script sent."""
-    sender = request.client.host if request.client else HERE
+    headers = _headers(request.headers, _sender(request), secret)
+    return headers | {VISIT: visit} if headers and (visit := find_visit(request)) else headers
+
+
+def find_visit(request: Request) -> str:
+    """The visit that the page's script sent; empty if it did not."""
     visit = request.headers.get(VISIT, "")
-    headers = _headers(request.headers, sender, secret)
-    return headers | {VISIT: visit} if headers and UUID.fullmatch(visit) else headers
+    return visit if UUID.fullmatch(visit) else ""
+
+
+def address(connection: HTTPConnection, secret: str | None) -> str:
+    """The browser's address, as far as it is known."""
+    sender = _sender(connection)
+    return _headers(connection.headers, sender, secret).get(ADDRESS, sender)
+
+
+def _sender(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else HERE
 
 
 def of_session(secret: str | None) -> Headers:

@@ -1,6 +1,7 @@
 """Routes for the Draw page's script: its files, and calls that are passed on to the backend's API."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "draw"
 MAX_BODY = 10_010_000  # bytes, as in the backend: a picture of 10 MB and the form around it
 AT_ONCE = 64  # concurrent calls to the backend
 SMALL_BODY = 100_000  # bytes; drawings are smaller
-LARGE_AT_ONCE = 8  # concurrent larger bodies: slow uploads delay other photos, but no drawing
+LARGE_AT_ONCE = 8  # concurrent larger bodies: slow uploads keep no drawing from being read
 UPLOAD_S = 30  # to receive a picture
 BUSY = "Too many at once. Try again in a moment."
 PASSED_ON = ("content-type", "idempotency-key")
@@ -35,24 +36,29 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
 
 
 class Slots:
-    """A limit on concurrency. Raises HTTPException (503) if all slots are taken."""
+    """A limit on concurrency: of all, three quarters of it for one address, and one quarter for one visit."""
 
     def __init__(self, number: int) -> None:
-        self._free = number
+        self._number = number
+        self._taken: Counter[tuple[str, ...]] = Counter()
 
     @contextmanager
-    def take(self) -> Iterator[None]:
-        if not self._free:
+    def take(self, request: Request) -> Iterator[None]:
+        """Raises HTTPException (503)."""
+        address, visit = client.address(request, api.settings().secret), client.find_visit(request)
+        most = {(): self._number, (address,): 3 * self._number // 4, (address, visit): self._number // 4}
+        if any(self._taken[who] >= number for who, number in most.items()):
             raise HTTPException(503, BUSY, {"Retry-After": "1"})
-        self._free -= 1
+        self._taken.update(most.keys())
         try:
             yield
         finally:
-            self._free += 1
+            self._taken.subtract(most.keys())
+            self._taken = +self._taken  # without those that have none
 
 
 class Calls:
-    """Passes calls on to the backend, if they are from our own page, not too large and not too many."""
+    """Passes calls on to the backend, if they are from our own page, valid, not too large and not too many."""
 
     def __init__(self) -> None:
         self._calls, self._large = Slots(AT_ONCE), Slots(LARGE_AT_ONCE)
@@ -63,10 +69,12 @@ class Calls:
         async def endpoint(request: Request) -> Response:
             if not _is_ours(request):
                 return _problem(403, "ForeignOrigin", "This call is for the page itself.")
+            if not all(request.headers.get(name, "").isprintable() for name in PASSED_ON):
+                return _problem(400, "BadRequest", "A header holds control characters.")
             try:
                 with ExitStack() as held:
                     body = await self._read(request, held)
-                    held.enter_context(self._calls.take())
+                    held.enter_context(self._calls.take(request))
                     return await _pass_on(request, path, body, fixed)
             except HTTPException as e:
                 return _problem(e.status_code, NAMES[e.status_code], e.detail, e.headers)
@@ -86,7 +94,7 @@ class Calls:
                     if too_large or len(body) > MAX_BODY:
                         raise HTTPException(413, "The request is larger than 10 MB.")
                     if len(body) > SMALL_BODY and not is_large:
-                        held.enter_context(self._large.take())
+                        held.enter_context(self._large.take(request))
                         is_large = True
         except TimeoutError as e:
             raise HTTPException(408, "The picture took too long to arrive.") from e
@@ -107,6 +115,8 @@ async def _pass_on(request: Request, path: str, body: bytes, fixed: dict[str, st
 
 def _is_ours(request: Request) -> bool:
     """Whether the request is from a page of this server. Streamlit's own check does not cover these routes."""
+    if request.method == "GET":  # of what everybody may know; browsers do not always say from where
+        return True
     if site := request.headers.get("sec-fetch-site"):  # what browsers say of their own, to https and this machine
         return site == "same-origin"
     return request.headers.get("origin", "").partition("://")[2] == request.headers.get("host")

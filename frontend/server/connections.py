@@ -1,0 +1,46 @@
+"""Limits on the connections to this server, each of which takes memory and a file."""
+
+import resource
+from collections import Counter
+from contextlib import suppress
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import api
+import client
+
+FILES = 65_536
+# open pages: each may hold a message of `maxMessageSize` MB (.streamlit/config.toml), and the container has 1 GB
+SOCKETS = 600
+SOCKETS_OF_ADDRESS = 300  # a school
+
+
+def raise_file_limit() -> None:
+    """To FILES, or as far as the system allows: on many, a program begins with 1,024."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    with suppress(OSError, ValueError):  # macOS has another limit, which it does not tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+
+
+class Sockets:
+    """Middleware: refuses websockets beyond SOCKETS, and beyond SOCKETS_OF_ADDRESS of one address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return await self.app(scope, receive, send)
+        address = client.address(HTTPConnection(scope), api.settings().secret)
+        if self.open.total() >= SOCKETS or self.open[address] >= SOCKETS_OF_ADDRESS:
+            return await send({"type": "websocket.close"})  # before it is accepted: 403
+        self.open[address] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.open[address] -= 1
+            if not self.open[address]:
+                del self.open[address]

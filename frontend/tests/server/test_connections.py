@@ -1,0 +1,111 @@
+"""How much one client can take of the page's server."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+import websockets
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from server import connections
+from server.connections import Sockets
+from server.routes import Slots
+
+VISIT = "00000000-0000-4000-8000-00000000000{}"
+
+
+def run(task) -> object:
+    """In a thread: where Playwright runs, this one has a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, task).result()
+
+
+def request(address: str, visit: int) -> Request:
+    headers = [(b"x-visit", VISIT.format(visit).encode())]
+    return Request({"type": "http", "client": (address, 1), "headers": headers})
+
+
+# --- calls ------------------------------------------------------------------------------------------
+
+
+def test_visit_takes_a_quarter_of_the_slots_and_an_address_three():
+    slots = Slots(8)
+
+    def free(address: str, visit: int) -> bool:
+        try:
+            with slots.take(request(address, visit)):
+                return True
+        except HTTPException as e:
+            return e.status_code != 503
+
+    def take(left: list[tuple[str, int]]) -> None:
+        if left:
+            with slots.take(request(*left[0])):
+                return take(left[1:])
+        assert not free("a", 1)
+        assert not free("a", 4)
+        assert free("b", 1)
+
+    take([("a", 1), ("a", 1), ("a", 2), ("a", 2), ("a", 3), ("a", 3)])
+    assert free("a", 1)
+    assert not slots._taken
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "header"),
+    [("POST", "read", {"Content-Type": "image/png\x01"}), ("DELETE", "submissions", {"Idempotency-Key": "\x01"})],
+)
+def test_control_character_in_a_header_is_a_client_error(frontend, method, path, header):
+    answer = requests.request(
+        method, f"{frontend.url}/page/{path}", headers=header | {"Origin": frontend.url}, timeout=10
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, "BadRequest")
+
+
+def test_what_everybody_may_know_is_told_where_the_browser_does_not_say_from_where(frontend):
+    assert requests.get(f"{frontend.url}/page/serving", timeout=10).status_code == 200
+
+
+# --- websockets -------------------------------------------------------------------------------------
+
+
+def test_websockets_are_limited_by_address_and_in_all(monkeypatch):
+    monkeypatch.setattr(connections, "SOCKETS", 3)
+    monkeypatch.setattr(connections, "SOCKETS_OF_ADDRESS", 2)
+    done = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await done.wait()
+
+    async def main() -> list[str]:
+        sockets, sent = Sockets(app), []
+
+        async def send(message):
+            sent.append(message["type"])
+
+        tasks = []
+        for address in ("a", "a", "a", "b", "c"):
+            scope = {"type": "websocket", "client": (address, 1), "headers": []}
+            tasks.append(asyncio.create_task(sockets(scope, None, send)))
+            await asyncio.sleep(0)
+        done.set()
+        await asyncio.gather(*tasks)
+        assert not sockets.open
+        return sent
+
+    accepted, refused = "websocket.accept", "websocket.close"
+    assert run(main()) == [accepted, accepted, refused, accepted, refused]
+
+
+def test_long_message_closes_the_websocket(frontend):
+    async def main() -> int:
+        address = f"{frontend.url.replace('http', 'ws')}/_stcore/stream"
+        async with websockets.connect(address, subprotocols=["streamlit"], origin=frontend.url, proxy=None) as socket:
+            await socket.send(bytes(2_000_000))
+            await socket.wait_closed()
+        return socket.close_code
+
+    assert run(main()) == 1009  # message too big
