@@ -1,52 +1,46 @@
 """How often the model is right on what people drew, and whether that changes."""
 
-import altair as alt
 import streamlit as st
 
 import api
-from common import charts, pieces
+from common import charts, overview, pieces
 from gallery import filters
-from schemas import Statistics, SubmissionPage
+from schemas import Statistics, Submission
 
-RECENT = 24
-ALARMS = 12
 CONFUSIONS = 5  # mistakes that are also listed as links, for those who cannot click on a chart
-MODELS = 5  # compared: the latest ones, since retraining makes many
 GALLERY = "views/gallery.py"
 
 
-def labelled(figures: Statistics, alarms: SubmissionPage) -> None:
+def labelled(figures: Statistics, alarms: list[Submission]) -> None:
     """What labelled sketches show."""
     pieces.totals(figures)
     left, right = st.columns(2, gap="large")
     with left:
         pieces.section("Each digit", "Of the sketches meant as it, how many were read as it, with the 95% interval.")
-        chart(charts.recall(figures.per_digit), "each-digit")
+        chart("each-digit")
         if figures.digits:
             pieces.section("Can its confidence be trusted?", "On the line it is; below, it is too sure.")
-            chart(charts.calibration(figures.confidence_bins), "calibration")
+            chart("calibration")
     with right:
         pieces.section(
             "What gets mixed up", "Rows: what was meant. Columns: what was read. A click shows the sketches."
         )
         confusions(figures)
     false_alarms(figures, alarms)
-    if models := figures.by_model[:MODELS]:
+    if figures.by_model:
         left, right = st.columns(2, gap="large")
         with left:
             pieces.section("Right, day by day", "Of the sketches of a day, how many were read right.")
-            names = {each.model for each in models}
-            days = [each for each in figures.by_day_and_model if each.model in names]
-            chart(charts.accuracy_by_day(days), "by-day")
+            chart("by-day")
         with right:
             pieces.section("Right, model by model", "Of the sketches that each read itself, the latest model first.")
-            chart(charts.accuracy_by_model(models), "by-model")
+            chart("by-model")
 
 
 def confusions(figures: Statistics) -> None:
     with st.container(key="matrix"):
-        drawn = charts.confusion(figures.confusion_matrix)
-        event = st.altair_chart(drawn, key="confusion", on_select="rerun", selection_mode=charts.CELL)
+        drawn = shown.charts["confusion"]
+        event = st.vega_lite_chart(drawn, key="confusion", on_select="rerun", selection_mode=charts.CELL)
     for cell in list(event.selection.get(charts.CELL, [])):  # one, or none
         if figures.confusion_matrix[cell["meant"]][cell["read"]]:
             st.switch_page(GALLERY, query_params=sketches(cell["meant"], cell["read"]))
@@ -66,7 +60,7 @@ def sketches(meant: int, read: int) -> dict[str, str]:
     return {"meant": str(meant), "read": str(read), "status": filters.KEPT}
 
 
-def false_alarms(figures: Statistics, alarms: SubmissionPage) -> None:
+def false_alarms(figures: Statistics, alarms: list[Submission]) -> None:
     """Sketches that are not digits, but were read as one."""
     if not figures.not_digits:
         return
@@ -75,8 +69,8 @@ def false_alarms(figures: Statistics, alarms: SubmissionPage) -> None:
     taken = ", ".join(f"{d.digit} ({d.false_alarms:,})" for d in figures.per_digit if d.false_alarms)
     what = f" They were taken for {taken}." if taken else ""
     st.markdown(f"**{share}** were read as one ({pieces.interval(figures.false_alarms, figures.not_digits)}).{what}")
-    if alarms.items:
-        pieces.gallery(alarms.items)
+    if alarms:
+        pieces.gallery(alarms)
         query = {"meant": "Not a digit", "sure": "Sure", "status": filters.KEPT}
         st.page_link(GALLERY, label="All of them in the Gallery", icon=":material/photo_library:", query_params=query)
 
@@ -86,38 +80,34 @@ def all_predictions(figures: Statistics) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         pieces.section("Unsure answers", "Of all answers of a day: on finished sketches, and to programs.")
-        chart(charts.unsure_by_day(figures.answers_by_day), "unsure")
+        chart("unsure")
     with right:
         pieces.section("As sure as at first?", "The latest sketches, compared with the first ones that it read.")
         pieces.drift(figures)
 
 
-def chart(drawn: alt.LayerChart, key: str) -> None:
+def chart(name: str) -> None:
     """In a container for which the style sheet reserves room."""
-    with st.container(key=key):
-        st.altair_chart(drawn)
+    with st.container(key=name):
+        st.vega_lite_chart(shown.charts[name])
 
 
 pieces.heading("Statistics", "How often the model reads what people meant. Rejected sketches are left out.")
 try:
-    figures = api.statistics()
-    recent = api.submissions(RECENT, rejected=False).items if figures.total else []
-    alarms = SubmissionPage(items=[], next_cursor=None)
-    if figures.false_alarms:
-        alarms = api.submissions(ALARMS, digit="none", unsure=False, rejected=False)
+    shown = overview.fetch()
 except api.BackendError as e:
     st.warning(f"{e} The figures come back by themselves.", icon=":material/cloud_off:")
     pieces.keep_trying()
     st.stop()
 
-if figures.total:
-    labelled(figures, alarms)
+if shown.figures.total:
+    labelled(shown.figures, shown.alarms)
 else:
     pieces.empty("Nothing here yet", "As soon as someone draws a digit and says which one it is, the figures appear.")
     with st.container(horizontal=True, horizontal_alignment="center", key="first"):
         st.page_link("views/draw.py", label="Draw the first digit", icon=":material/draw:")
-if figures.answers.total:
-    all_predictions(figures)
-if recent:
+if shown.figures.answers.total:
+    all_predictions(shown.figures)
+if shown.recent:
     pieces.section("Latest sketches", "What people drew last.")
-    pieces.gallery(recent)
+    pieces.gallery(shown.recent)

@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
+import calls
 import pytest
 import websockets
 from conftest import FRONTEND, PATIENCE_S, Server
+from drawings import picture
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -56,6 +59,16 @@ def cpu_s(pid: int) -> float:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_opening_a_view_takes_little_of_the_one_core_that_pages_have(page_server: Server, view: str):
+    open_until_it_takes_little(page_server, view)
+
+
+def test_opening_charts_takes_no_more(backend: Server, page_server: Server):
+    for label in ("7", "7", "1", "none"):
+        calls.store(picture(7), "image/png", label, uuid4())
+    open_until_it_takes_little(page_server, "statistics")
+
+
+def open_until_it_takes_little(page_server: Server, view: str) -> None:
     async def open_all() -> None:
         await asyncio.gather(*[open_view(page_server.url, view) for _ in range(CLASS)])
 

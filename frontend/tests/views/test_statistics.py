@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import calls
 import pytest
-from conftest import connect, free_port
+import streamlit as st
+from conftest import ADMIN_TOKEN, connect, free_port
 from drawings import picture
 from pages import text
 from streamlit.testing.v1 import AppTest
@@ -21,6 +22,7 @@ def headlines(page: AppTest) -> list[str]:
 
 @pytest.fixture
 def statistics(page) -> AppTest:
+    st.cache_data.clear()
     page.run()
     page.switch_page("views/statistics.py")
     return page
@@ -59,6 +61,15 @@ def test_false_alarms_are_counted_and_shown(backend, statistics):
     assert "All of them in the Gallery" in [link.proto.label for link in statistics.get("page_link")]
 
 
+def test_visitors_share_what_was_found_for_a_moment_and_a_reviewer_sees_the_latest(backend, statistics):
+    calls.store(picture(7), "image/png", "7", uuid4())
+    assert "1 sketches" in text(statistics.run())
+    calls.store(picture(7), "image/png", "7", uuid4())
+    assert "1 sketches" in text(statistics.run())
+    statistics.session_state["admin-token"] = ADMIN_TOKEN
+    assert "2 sketches" in text(statistics.run())
+
+
 def test_frequent_mistakes_lead_to_their_sketches(backend, statistics):
     for label in ("1", "1", "4"):
         calls.store(picture(7), "image/png", label, uuid4())
@@ -79,6 +90,7 @@ def test_answers_are_watched_before_anybody_labels_one(backend, statistics, post
     statistics.run()
     assert "Unsure answers" not in headlines(statistics)
     postgres.rows(ANSWER + "true, 1", ("a", 0.5))
+    st.cache_data.clear()
     statistics.run()
     assert not statistics.exception
     assert "Unsure answers" in headlines(statistics)
