@@ -19,14 +19,13 @@ from common.shares import wilson
 from schemas import Statistics, Submission
 
 RETRY_S = 3
-NOTHING = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-)
 MARKS = {
     status: f'<span class="mark" role="img" aria-label="{status}" title="{status}">{sign}</span>'
     for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
 }
 LIMITS = "below 0.1 nothing changed, above 0.25 much did"
+MISSING = "Some pictures could not be fetched. They come by themselves."
+NO_PICTURE = '<div class="missing">no picture yet</div>'
 PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch does
 
 
@@ -49,21 +48,25 @@ def tiles(
     token: str | None = None,
     role: str | None = PLAIN,
 ) -> list[str]:
-    """HTML, one string per submission."""
+    """HTML, one string per submission. If a picture cannot be fetched, says so and tries again."""
     headers = api.session_headers()  # the threads have no session
-    pictures = _fetchers().map(lambda each: sketch(each.id, token, headers), submissions)
+    pictures = list(_fetchers().map(lambda each: sketch(each.id, token, headers), submissions))
+    if None in pictures:
+        st.warning(MISSING, icon=":material/cloud_off:")
+        keep_trying()
     return [tile(*each, role) for each in zip(submissions, pictures, strict=True)]
 
 
-def tile(submission: Submission, picture: str, role: str | None = PLAIN) -> str:
-    """`role`: what a click does; clickable tiles show more than plain ones."""
+def tile(submission: Submission, picture: str | None, role: str | None = PLAIN) -> str:
+    """`role`: what a click does, once there is a picture; clickable tiles show more than plain ones."""
     meant = "not a digit" if submission.true_label is None else f"meant <b>{submission.true_label}</b>"
     wrong = submission.correct is False and not submission.contested
     classes = [submission.status if role else "", "wrong" if wrong else ""]
+    image = f'<img src="{picture}" alt="{"" if role else escape(name(submission))}">' if picture else NO_PICTURE
+    control = _control(submission, role) if role and picture else ""
     return f"""
         <figure class="{" ".join(filter(None, classes))}">
-        <div class="sketch" {_control(submission, role) if role else ""}><img src="{picture}"
-          alt="{"" if role else escape(name(submission))}">{MARKS[submission.status] if role else ""}</div>
+        <div class="sketch" {control}>{image}{MARKS[submission.status] if role else ""}</div>
         <figcaption>{meant}<br>{_read(submission, role)}</figcaption></figure>"""
 
 
@@ -106,12 +109,12 @@ def _confidence(submission: Submission) -> str:
     return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
 
 
-def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str:
-    """A submission's picture as a data URL; black if it cannot be fetched. `client_headers`: see api.py."""
+def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str | None:
+    """A submission's picture as a data URL; None if it cannot be fetched. `client_headers`: see api.py."""
     try:
         return data_url(_image(submission_id, token, client_headers))
     except api.BackendError:
-        return NOTHING
+        return None
 
 
 @st.cache_data(ttl=600, max_entries=2000, show_spinner=False)

@@ -54,7 +54,7 @@ function create(parent) {
 function decide(queue, act) {
   const at = act === "back" ? queue.place - 1 : queue.place;
   const sketch = queue.sketches[at];
-  if (!sketch) return;
+  if (!sketch || !(sketch.picture || ["skip", "back"].includes(act))) return;
   // a skipped sketch was not changed, so there is nothing to undo
   if (act !== "skip" && !(act === "back" && queue.acts[at] === "skip")) {
     queue.log.push({ n: ++queue.number, id: sketch.id, act });
@@ -70,19 +70,20 @@ function show(queue) {
   const [sketch, last] = [sketches[place], acts[place - 1]];
   const find = (name) => root.querySelector(name);
   const picture = find("img");
-  root.classList.toggle("empty", !sketch);
-  if (sketch) {
+  root.classList.toggle("empty", !sketch?.picture);
+  if (sketch?.picture) {
     if (picture.src !== sketch.picture) picture.src = sketch.picture;
     picture.alt = sketch.name;
   }
-  find(".facts").replaceChildren(...(sketch ? facts(sketch) : [note(data, place)]));
+  find(".facts").replaceChildren(...(sketch?.picture ? facts(sketch) : [note(data, place)]));
   const left = Math.max(data.total - place, sketch ? 1 : 0);
   find(".count").textContent = left === 1 ? "1 sketch to go" : `${left.toLocaleString("en")} sketches to go`;
   const what = last && (WORDS[last] ?? `labelled ${last} and approved`);
   const waits = data.trouble && log.length ? ` ${log.length} not stored yet.` : "";
   find(".done").textContent = data.trouble ? data.trouble + waits : what ? `The one before was ${what}.` : "";
   for (const button of root.querySelectorAll("[data-act]")) {
-    button.disabled = button.dataset.act === "back" ? !sketches[place - 1] : !sketch;
+    const needed = { back: sketches[place - 1], skip: sketch }; // to judge one, its picture
+    button.disabled = !(button.dataset.act in needed ? needed[button.dataset.act] : sketch?.picture);
   }
 }
 

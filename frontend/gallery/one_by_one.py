@@ -139,6 +139,8 @@ def _show() -> None:
         return pieces.empty("Nothing to review", "No sketch fits these filters and waits for a review.")
     first = max(queue.place - BEHIND, 0)
     sketches = _sketches(queue.items[first : queue.place + AHEAD])
+    if not all(each["picture"] for each in sketches):
+        trouble = trouble or pieces.MISSING
     data = {
         "epoch": queue.epoch,
         "place": queue.place,

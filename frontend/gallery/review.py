@@ -36,6 +36,7 @@ class Review:
     )  # cursors of the pages so far; the last is this page's
     page: SubmissionPage | None = None  # None: not fetched yet
     shown: list[UUID] = field(default_factory=list)
+    seen: list[UUID] = field(default_factory=list)  # of those shown, the ones whose picture was fetched
     epoch: int = 0  # changes when earlier clicks no longer count
     chosen: list[UUID] = field(default_factory=list)  # the selection at the start of this epoch
     notice: str | None = None  # what was done
@@ -94,7 +95,7 @@ class Review:
         self.chosen, self.epoch = ids, self.epoch + 1
 
     def choose_all(self) -> None:
-        self.choose(self.shown)
+        self.choose(self.seen)
         self.calm()
 
     def choose_none(self) -> None:

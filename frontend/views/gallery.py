@@ -47,6 +47,7 @@ def grid_of_sketches(review: Review, selecting: bool) -> None:
         return empty_page(review)
     st.html(f'<p class="found" role="status">{escape(review.found)}</p>')
     tiles = pieces.tiles(page.items, token, role=pieces.SELECTS if selecting else pieces.OPENS)
+    review.seen = [item.id for item, tile in zip(page.items, tiles, strict=True) if pieces.NO_PICTURE not in tile]
     grid.show(tiles, review.place, review.epoch, review.chosen)
     if review.place > 1 or review.older:
         pager(review)
@@ -93,7 +94,7 @@ def actions(review: Review) -> None:
             else:
                 if review.notice and review.before and not selected and not review.trouble:
                     button("Undo", review.undo, False, icon=":material/undo:", key="undo-change")
-                button("All", review.choose_all, selected == len(review.shown), key="select-all")
+                button("All", review.choose_all, selected == len(review.seen), key="select-all")
                 button("None", review.choose_none, not selected, key="select-none")
         changes(review, disabled=asking)
 

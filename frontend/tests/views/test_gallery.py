@@ -13,7 +13,7 @@ from pages import keys, text, tiles
 from streamlit.testing.v1 import AppTest
 
 import api
-from common import admin
+from common import admin, pieces
 from gallery import review
 
 
@@ -311,6 +311,45 @@ def test_what_was_read_in_a_sketch_that_decides_a_race_is_not_told(shipped_model
     assert "not told" in re.search('data-facts="(.*?)"', decides)[1]
     for telling in ("read <b>", "read as", "sure", 'class="pending wrong"'):
         assert telling not in decides
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Call what it returns to have them again."""
+    with monkeypatch.context() as m:
+
+        def fail(*_args, **_options) -> bytes:
+            raise api.Refused("Too many requests.")
+
+        m.setattr(api, "submission_image", fail)
+        yield m.undo
+
+
+def test_picture_that_cannot_be_fetched_is_named_and_comes_later(four, gallery, no_pictures):
+    run(gallery)
+    assert pieces.MISSING in text(gallery)
+    assert len(tiles(gallery)) == 4
+    assert not any("<img" in tile or "data-id" in tile for tile in tiles(gallery))
+    no_pictures()
+    run(gallery)
+    assert pieces.MISSING not in text(gallery)
+    assert all("data:image/png;base64,iVBOR" in tile for tile in tiles(gallery))
+
+
+def test_sketch_without_its_picture_cannot_be_selected(four, gallery, no_pictures, postgres):
+    select(gallery)
+    assert gallery.button(key="select-all").disabled
+    assert not any("data-id" in tile for tile in tiles(gallery))
+    press(gallery, "approve")
+    assert statuses(postgres) == ["pending"] * 4
+
+
+def test_queue_tries_again_for_pictures_that_cannot_be_fetched(four, gallery, no_pictures):
+    do(gallery, "One by one")
+    [component] = gallery.get("bidi_component")
+    shown = json.loads(component.proto.json or component.proto.mixed.json)
+    assert [sketch["picture"] for sketch in shown["sketches"]] == [None] * 4
+    assert shown["trouble"] == pieces.MISSING
 
 
 def test_empty_queue_is_reported(four, gallery):
