@@ -45,7 +45,7 @@ GLOSSARY = {
     "Unsure below": "If the model is less sure of its answer than this, it says that it is unsure.",
 }
 
-
+UNKNOWN = "<small>–</small>"  # also what only the database knows, while it is away
 ENOUGH = 20  # evidence, as in the backend
 ENDED = {
     "won": "It has won its race.",
@@ -101,7 +101,7 @@ def _state(model: Model, served: set[str]) -> str:
 
 def _people(model: Model) -> str:
     if model.accuracy is None:
-        return "<small>none read yet</small>"
+        return "<small>none read yet</small>" if model.created_at else UNKNOWN
     low, high = wilson(round(model.accuracy * model.submissions), model.submissions)
     return f"<b>{model.accuracy:.1%}</b><small>{low:.1%} to {high:.1%}, of {model.submissions:,}</small>"
 
@@ -115,7 +115,7 @@ def _compared(model: Model) -> Iterator[str]:
         if change:
             yield f"<b>{change.share:.2%}</b>{_arrow(change)}"
         else:
-            yield "<small>–</small>" if share is None else f"<b>{share:.2%}</b>"
+            yield UNKNOWN if share is None else f"<b>{share:.2%}</b>"
 
 
 def _arrow(change: Change) -> str:
@@ -136,7 +136,7 @@ def _races(model: Model) -> bool:
 def _gate(model: Model) -> str:
     verdict = model.verdict
     if verdict is None:
-        return "<small>not tested</small>"
+        return "<small>not tested</small>" if model.created_at else UNKNOWN
     if verdict.outcome == "undecided":
         return f"<small>{'undecided: it races' if _races(model) else 'undecided'}</small>"
     return '<span class="better">✓ passed</span>' if verdict.passed else '<span class="worse">✕ refused</span>'

@@ -19,8 +19,8 @@ def load() -> tuple[list[Model], list[Promotion]]:
     try:
         models = api.models()
         promotions = api.promotions()
-    except api.DatabaseAway:
-        st.warning("The database is away right now. The other models and their history come back by themselves.")
+    except api.DatabaseAway as e:
+        st.warning(f"{e} What is missing here comes back by itself.", icon=":material/cloud_off:")
         pieces.keep_trying()
         return models, []
     except api.BackendError as e:

@@ -148,7 +148,10 @@ def test_without_database_the_one_that_serves_is_shown(backend_without_database,
     connect(monkeypatch, backend_without_database)
     run(models)
     assert "reads what people draw now." in text(models)
-    assert "The database is away right now." in text(models)
+    assert "The database is away right now. What is missing" in text(models)
+    assert [each.icon for each in models.warning] == [":material/cloud_off:"]
+    for untrue in ("none read yet", "not tested"):
+        assert untrue not in text(models)
 
 
 # --- retraining -------------------------------------------------------------------------------------
