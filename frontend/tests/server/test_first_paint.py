@@ -3,6 +3,8 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from playwright.sync_api import expect
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -47,3 +49,17 @@ def test_what_is_no_page_passes_as_it_is():
     asked = {"accept": "*/*", "accept-encoding": "gzip"}
     headers, body, came = ask(PlainTextResponse("</body>"), asked)
     assert (headers["content-length"], body, came) == ("7", b"</body>", asked)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_says_something_before_its_scripts_have_come(browser, frontend, theme):
+    page = browser.new_page(color_scheme=theme)
+    page.route("**/static/js/**", lambda route: None)  # never answered
+    page.goto(frontend.url, wait_until="commit")
+    expect(page.locator("#root")).to_be_empty()
+    style = "getComputedStyle(document.querySelector('#root'), '::after')"
+    assert page.evaluate(f"{style}.content") == '"One moment …"'
+    page.wait_for_timeout(600)
+    assert page.evaluate(f"{style}.visibility") == "visible"
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light dark"
+    page.close()
