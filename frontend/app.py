@@ -13,6 +13,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from server import connections, routes, stopping, warm_up
+from server.compression import Compression
+from server.connections import Sockets
 from server.first_paint import FirstPaint
 from server.guard import Guard
 from server.uploads import Uploads
@@ -31,5 +33,5 @@ app = st.App(
     Path(__file__).with_name("navigation.py"),
     routes=routes.ROUTES,
     lifespan=lifespan,
-    middleware=[Middleware(Guard), Middleware(connections.Sockets), Middleware(Uploads), Middleware(FirstPaint)],
+    middleware=[Middleware(each) for each in (Guard, Sockets, Uploads, FirstPaint, Compression)],
 )
