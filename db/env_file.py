@@ -19,7 +19,8 @@ from pathlib import Path
 import local
 
 NAME = "COMPOSE_PROJECT_NAME"
-ADDED = {  # secrets that older releases did not have
+ADDED = {  # secrets that one of an older release lacks, or one that was copied by hand
+    "POSTGRES_PASSWORD": "the database is made with it",
     "DB_PASSWORD": "the backend signs in to the database with it",
     "PROXY_SECRET": "the page sends it, so that the backend believes which client a request is for",
 }
@@ -31,6 +32,9 @@ def main(what: str = "") -> None:
         if not file.exists():
             make(file)
         make_private(file)
+        given = local.settings()
+        if given.get("DB_HOST") and not given.get("POSTGRES_PASSWORD"):
+            sys.exit(f"POSTGRES_PASSWORD is empty. Set it in .env to the owner's at {given['DB_HOST']}.")
         for name, purpose in ADDED.items():
             if not local.settings().get(name):
                 write(file, {name: secrets.token_hex(16)})

@@ -84,6 +84,22 @@ def test_one_of_an_older_release_gets_what_it_lacks_and_keeps_the_rest(folder: P
     assert mode(folder / ".env") == 0o600
 
 
+def test_one_that_was_copied_by_hand_gets_the_databases_passwords_too(folder: Path):
+    shutil.copy(folder / ".env.example", folder / ".env")
+    env_file.main("up")
+    made = local.read_env(folder / ".env")
+    for name in ("POSTGRES_PASSWORD", "DB_PASSWORD", "PROXY_SECRET"):
+        assert len(made[name]) >= 32
+    assert made["ADMIN_TOKEN"] == ""
+
+
+def test_no_password_is_made_for_a_database_elsewhere(folder: Path):
+    (folder / ".env").write_text("DB_HOST=db.example.org\nPOSTGRES_PASSWORD=\n")
+    with pytest.raises(SystemExit, match="POSTGRES_PASSWORD is empty"):
+        env_file.main("up")
+    assert local.read_env(folder / ".env")["POSTGRES_PASSWORD"] == ""
+
+
 def test_an_empty_line_is_filled_where_it_stands(tmp_path: Path):
     (tmp_path / ".env").write_text("ONE=1\nNAME=\nTWO=2\n")
     env_file.write(tmp_path / ".env", {"NAME": "value"})
