@@ -1,6 +1,7 @@
 // The Draw page: connects its parts. Drawing and labelling never wait for the server.
 
 import { Answer } from "./answer.js";
+import { Connection } from "./connection.js";
 import { Keypad } from "./keypad.js";
 import { tellWhatIsLearned } from "./learned.js";
 import { Mine } from "./mine.js";
@@ -40,6 +41,7 @@ class Page {
       section: $(".mine"), score: $(".score"), refused: $(".refused"), onDismiss: (record) => this.outbox.dismiss(record),
     }); // prettier-ignore
     this.round = new Round($(".result"), { find: (key) => this.mine.find(key), onChange: () => this.asked() });
+    this.connection = new Connection();
     this.#listen();
     this.mine.show();
     this.round.show();
@@ -74,7 +76,7 @@ class Page {
 
   stop() {
     this.listening.abort();
-    for (const part of [this.keypad, this.sheet]) part.stop();
+    for (const part of [this.keypad, this.sheet, this.connection]) part.stop();
     this.reader.forget();
   }
 

@@ -420,6 +420,32 @@ def test_backend_away_is_reported_and_nothing_is_lost(visit, backend, postgres):
     expect(page.locator(".score")).to_have_text("2 of 2 read right")
 
 
+def test_drawing_goes_on_while_the_page_s_own_server_is_away(visit, frontend, postgres):
+    page = visit()
+    frontend.stop()
+    try:
+        hand = Hand(page)
+        first, *rest = [hand.place(*point) for point in SEVEN.strokes[0]]
+        page.mouse.move(*first)
+        page.mouse.down()
+        for point in rest:
+            page.wait_for_timeout(2000)  # meanwhile Streamlit opens a dialog over the page
+            page.mouse.move(*point, steps=9)
+        page.mouse.up()
+        expect(page.locator(".answer .detail")).to_contain_text("does not answer right now")
+        page.keyboard.press("7")
+        draw(page, THREE)
+        page.keyboard.press("3")
+        expect_canvas(page, "empty")
+    finally:
+        frontend.start()
+    expect_rows(postgres, [7, 3])
+    assert [row["prediction"] for row in postgres.rows("SELECT prediction FROM submissions ORDER BY created_at")] == [
+        7,
+        3,
+    ]
+
+
 def test_browser_that_stores_nothing_keeps_what_waits_as_long_as_the_page(visit, backend, postgres):
     page = visit()
     page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
