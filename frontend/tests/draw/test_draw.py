@@ -360,6 +360,15 @@ def test_file_goes_the_same_way(visit, postgres):
     expect_answer(page, "That’s a 7")
 
 
+def test_drawing_on_a_picture_replaces_it(visit):
+    page = visit()
+    choose(page, picture(4, "JPEG"))
+    expect_answer(page, "That’s a 4")
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    expect(page.locator("img.photo")).to_be_hidden()
+
+
 def test_why_a_file_is_refused_is_said_where_the_answer_stands(visit, postgres):
     page = visit()
     choose(page, b"just text", "notes.png", "image/png")
