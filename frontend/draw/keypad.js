@@ -43,10 +43,10 @@ export class Keypad {
     for (const [key, element] of Object.entries(this.keys)) element.classList.toggle("asked", key === label);
   }
 
-  // A short animation that confirms the press.
+  // A short animation: it confirms the press, or "nudged" says that this is the key to press.
   flash(label, kind) {
     const element = this.keys[label];
-    element.classList.remove("right", "wrong", "stored");
+    element.classList.remove("right", "wrong", "stored", "nudged");
     void element.offsetWidth; // restarts the animation
     element.classList.add(kind);
   }

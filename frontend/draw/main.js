@@ -145,11 +145,12 @@ class Page {
   // --- labels ------------------------------------------------------------------------------------
 
   // Labels what is on the canvas now; the next stroke may begin at once.
-  label(pressed) {
+  label(label) {
     this.yesTo = null;
     const { ink, photo } = this.sheet;
-    if (this.sheet.isEmpty || photo.refusal || (this.round.asked && pressed === "none")) return this.nudge();
-    const label = this.round.asked ?? pressed;
+    const { asked } = this.round;
+    if (this.sheet.isEmpty || photo.refusal) return this.nudge();
+    if (asked && label !== asked) return this.keypad.flash(asked, "nudged");
     ink.lift();
     const { reading } = this.reply;
     const picture = this.sheet.picture();
@@ -162,7 +163,7 @@ class Page {
     this.sheet.putAway(entry.key);
     this.emptied();
     this.sheet.show();
-    if (this.round.asked) this.round.add(entry.key);
+    if (asked) this.round.add(entry.key);
     this.undoable();
   }
 

@@ -1,4 +1,4 @@
-// A round of ten: the page asks for the ten digits in random order; the digit asked for is the label.
+// A round of ten: the page asks for the ten digits in random order; only the digit asked for is a label.
 
 import { figure } from "./mine.js";
 import { keep, recall } from "./session.js";

@@ -216,10 +216,7 @@ def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
         expect_answer(page, re.compile("^Draw an? [0-9]$"))
         asked.append(page.locator(".answer .sign").text_content())
         draw(page, SEVEN if turn == 3 else Sketch(asked[-1], DIGITS[asked[-1]]))
-        if turn == 5:
-            key(page, "0").click()  # whichever: what was asked for is the label
-        else:
-            page.keyboard.press("Enter" if turn % 2 else "5")
+        page.keyboard.press("Enter" if turn % 2 else asked[-1])
     expect(page.locator(".result h2")).to_have_text(re.compile("of 10 read right"))
     assert sorted(asked) == list("0123456789")
     expect_rows(postgres, [int(label) for label in asked])
@@ -229,6 +226,19 @@ def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
     tool(page, "again").click()
     expect(page.locator(".result")).to_be_hidden()
     expect_answer(page, re.compile("^Draw an? [0-9]$"))
+
+
+def test_round_takes_no_other_digit_and_shows_which_one_it_asks_for(visit, postgres):
+    page = visit()
+    tool(page, "round").first.click()
+    asked = page.locator(".answer .sign").text_content()
+    other = "1" if asked == "7" else "7"
+    draw(page, SEVEN)
+    page.keyboard.press(other)
+    expect(key(page, asked)).to_have_class(re.compile("nudged"))
+    expect_canvas(page, "ink")
+    key(page, asked).click()
+    expect_rows(postgres, [int(asked)])
 
 
 def test_round_does_not_take_a_scribble_for_the_digit_asked_for(visit, postgres):
