@@ -154,7 +154,7 @@ class Page {
     ink.lift();
     const { reading } = this.reply;
     const picture = this.sheet.picture();
-    const guess = !reading || !this.reader.settled ? null : reading.kind === "none" ? "none" : String(reading.first);
+    const guess = reading && this.reader.settled ? reading.guess : null;
     const thumbnail = photo.file ? photo.thumbnail() : picture.url;
     const entry = { key: uuid(), label, read: guess, picture: thumbnail, state: "waiting", at: Date.now() };
     this.outbox.send({ key: entry.key, label, visit: visit(), bytes: picture.bytes, type: picture.type, at: entry.at });

@@ -1,7 +1,7 @@
 // The sketches that this tab has labelled, their readings, the score, and what was refused.
 
 import { keep, recall } from "./session.js";
-import { plain } from "./words.js";
+import { plain, verdict } from "./words.js";
 
 const SHOWN = 12;
 const KEPT = 60; // sketches shown; the score counts all
@@ -40,11 +40,11 @@ export class Mine {
   }
 
   // The backend's reading when it stores the sketch replaces the page's.
-  settle(key, { prediction, unsure }) {
+  settle(key, reading) {
     const entry = this.find(key);
     if (!entry) return;
     this.#count(entry, -1);
-    Object.assign(entry, { state: "stored", read: unsure && entry.label === "none" ? "none" : String(prediction) });
+    Object.assign(entry, { state: "stored", read: verdict(reading).guess });
     this.#count(entry, 1);
     this.#changed();
   }

@@ -208,6 +208,31 @@ def test_right_and_wrong_are_told_apart_and_counted(visit):
     expect(page.locator(".score")).to_have_text("1 of 2 read right")
 
 
+@pytest.mark.parametrize(
+    ("likely", "label", "said", "listed"),
+    [
+        pytest.param({3: 0.2}, "3", "I read not a digit.", "meant 3\nread not a digit", id="no digit"),
+        pytest.param({0: 0.4, 2: 0.3}, "none", "I read a 0.", "meant not a digit\nread 0", id="either"),
+    ],
+)
+def test_unsure_reading_counts_as_the_card_says(visit, likely, label, said, listed):
+    rest = (1 - sum(likely.values())) / (10 - len(likely))
+    probabilities = [likely.get(digit, rest) for digit in range(10)]
+    reading = {"prediction": min(likely), "unsure": True, "probabilities": probabilities}
+    page = visit()
+    page.route("**/page/read", lambda route: route.fulfill(json=reading))
+    page.route("**/page/submissions", lambda route: route.fulfill(status=201, json=reading))
+    draw(page, HOUSE)
+    expect(key(page, "none" if label == "3" else "0")).to_have_class(re.compile("guess"))
+    with page.expect_response("**/page/submissions"):
+        key(page, label).click()
+    expect(page.locator(".answer .detail")).to_contain_text(said)
+    expect(page.locator(".score")).to_have_text("0 of 1 read right")
+    page.wait_for_timeout(300)
+    expect(page.locator(".score")).to_have_text("0 of 1 read right")  # stored meanwhile
+    expect(page.locator(".mine figcaption")).to_have_text(listed, use_inner_text=True)
+
+
 def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
     page = visit()
     tool(page, "round").first.click()
