@@ -1,7 +1,7 @@
 // What the card and the keypad show: the reading while the pen moves, the reaction to a label, and what to draw next.
 
 import { Refused } from "./server.js";
-import { article, named, reaction, verdict } from "./words.js";
+import { article, reaction, verdict } from "./words.js";
 
 const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
 const WAITING = { kind: "waiting", sign: "…", sentence: "One moment", detail: "I am reading your picture." };
@@ -98,12 +98,12 @@ export class Reply {
     if (!asked) return INVITATION;
     const before = this.reacting && this.said ? `${this.said} ` : "";
     const detail = `${before}${place}. ${DONE}`;
-    return { kind: "asked", sign: asked, sentence: `Draw ${article(Number(asked))}`, detail };
+    return { kind: "asked", sign: asked, sentence: `Draw ${article(asked)}`, detail };
   }
 
   #inRound() {
     const { kind, guess } = this.reading;
-    const detail = `${kind === "sure" ? `I read ${named(guess)}.` : "I’m not sure yet."} ${DONE}`;
+    const detail = `${kind === "sure" ? `I read ${article(guess)}.` : "I’m not sure yet."} ${DONE}`;
     return { ...this.#invitation(), detail };
   }
 }

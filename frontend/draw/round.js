@@ -2,7 +2,7 @@
 
 import { figure } from "./mine.js";
 import { keep, recall } from "./session.js";
-import { named, plain } from "./words.js";
+import { article, plain } from "./words.js";
 
 const FOCUS_AFTER_MS = 700;
 
@@ -78,6 +78,6 @@ export class Round {
 function summary(fooled, open) {
   const waiting = open ? ` ${open} ${open === 1 ? "is" : "are"} still on the way.` : "";
   if (!fooled.length) return (open ? "" : "Nothing fooled the model this time.") + waiting;
-  const list = fooled.map(({ label, read }) => `your ${plain(label)} looked like ${read === "none" ? "no digit" : named(read)}`);
+  const list = fooled.map(({ label, read }) => `your ${plain(label)} looked like ${read === "none" ? "no digit" : article(read)}`);
   return `What fooled the model: ${list.join(", ")}.${waiting}`;
 }

@@ -1,7 +1,7 @@
 // Explains a reading: the sketch, blue where its ink speaks for the digit and orange where it speaks against it.
 
 import { SIDE } from "./ink.js";
-import { named } from "./words.js";
+import { article } from "./words.js";
 
 const [FOR, AGAINST, NEUTRAL] = [[90, 169, 255], [255, 150, 50], "#55546a"]; // distinguishable with red-green colour blindness
 const SEEN = 28;
@@ -28,9 +28,9 @@ export class Why {
     const seen = await pixels(preview);
     if (turn !== this.turn) return;
     paint(this.canvas, sketch ?? enlarged(seen), sketch ? fit(seen, sketch) : [0, 0, SIDE, SIDE, 0, 0, SEEN, SEEN], relevance);
-    this.root.querySelector(".for").textContent = `for ${named(String(digit))}`;
-    this.canvas.setAttribute("aria-label", `the sketch; blue speaks for ${named(String(digit))}, orange against`);
-    this.other.textContent = `Why not ${named(String(rival))}?`;
+    this.root.querySelector(".for").textContent = `for ${article(digit)}`;
+    this.canvas.setAttribute("aria-label", `the sketch; blue speaks for ${article(digit)}, orange against`);
+    this.other.textContent = `Why not ${article(rival)}?`;
     this.root.hidden = false;
     this.button.setAttribute("aria-pressed", "true");
   }

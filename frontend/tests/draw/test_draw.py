@@ -211,7 +211,7 @@ def test_right_and_wrong_are_told_apart_and_counted(visit):
 @pytest.mark.parametrize(
     ("likely", "label", "said", "listed"),
     [
-        pytest.param({3: 0.2}, "3", "I read not a digit.", "meant 3\nread not a digit", id="no digit"),
+        pytest.param({3: 0.2}, "3", "I saw no digit in it.", "meant 3\nread not a digit", id="no digit"),
         pytest.param({0: 0.4, 2: 0.3}, "none", "I read a 0.", "meant not a digit\nread 0", id="either"),
     ],
 )
