@@ -253,6 +253,26 @@ def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
     expect_answer(page, re.compile("^Draw an? [0-9]$"))
 
 
+def border(page: Page, name: str) -> str:
+    return key(page, name).evaluate("key => getComputedStyle(key).border")
+
+
+def test_round_marks_the_digit_it_asks_for_and_no_other(visit):
+    page = visit()
+    plain = border(page, "7")
+    tool(page, "round").first.click()
+    asked = page.locator(".answer .sign").text_content()
+    marked = border(page, asked)
+    assert marked != plain
+    for digit in (asked, "4" if asked == "7" else "7"):
+        draw(page, Sketch(digit, DIGITS[digit]))
+        expect(key(page, digit)).to_have_class(re.compile("guess"))
+        assert [border(page, each) for each in "0123456789"] == [
+            marked if each == asked else plain for each in "0123456789"
+        ]
+        tool(page, "clear").click()
+
+
 def test_round_takes_no_other_digit_and_shows_which_one_it_asks_for(visit, postgres):
     page = visit()
     tool(page, "round").first.click()
