@@ -729,6 +729,18 @@ def test_finger_draws_without_scrolling(visit, postgres):
     expect_rows(postgres, [7])
 
 
+def test_tapped_key_and_button_keep_no_mark(visit):
+    page = visit(**FINGER)
+    plain = border(page, "7")
+    Hand(page, finger=True).draw(SEVEN)
+    expect_answer(page, "That’s a 7")
+    tool(page, "pen").tap()
+    assert tool(page, "pen").evaluate("button => getComputedStyle(button).border") == plain
+    key(page, "1").tap()
+    expect_canvas(page, "empty")
+    assert border(page, "1") == plain
+
+
 @pytest.mark.slow
 def test_second_finger_on_the_keypad_counts_while_the_first_draws(visit, postgres):
     page = visit(**FINGER)
