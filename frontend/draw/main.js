@@ -240,7 +240,7 @@ class Page {
   shortcut(event) {
     const { ink } = this.sheet;
     const [ctrl, key] = [event.ctrlKey || event.metaKey, event.key.toLowerCase()];
-    if (key === "escape") this.round.isOver ? this.round.stop() : this.why.close();
+    if (key === "escape") this.why.close();
     else if (ctrl && key === "z" && !event.shiftKey) ink.canUndo ? ink.undo() : this.undo();
     else if (ctrl && (key === "y" || key === "z")) ink.redo();
     else return;

@@ -12,11 +12,9 @@ export class Round {
     Object.assign(this, { result, find, onChange });
     const { order = [], keys = [] } = recall("round", {});
     Object.assign(this, { order, keys });
-    result.addEventListener("click", (event) => {
-      const what = event.target.closest("button")?.dataset.do;
-      if (what === "again") this.start();
-      if (what === "close") this.stop();
-    });
+    result.querySelector('[data-do="again"]').addEventListener("click", () => this.start());
+    result.querySelector('[data-do="close"]').addEventListener("click", () => this.stop());
+    result.addEventListener("close", () => this.isOver && this.stop()); // by Escape
   }
 
   // The label of the digit asked for, or null.
@@ -51,20 +49,17 @@ export class Round {
   }
 
   show() {
-    const opens = this.isOver && this.result.hidden;
-    this.result.hidden = !this.isOver;
-    if (!this.isOver) return;
+    if (!this.isOver) return this.result.close();
     const entries = this.keys.map(this.find).filter(Boolean);
     const fooled = entries.filter(({ label, read }) => read !== null && read !== label);
     const open = entries.filter(({ read }) => read === null).length;
-    this.result.innerHTML = `<div class="panel"><h2></h2><p></p><div class="gallery"></div>
-      <div class="choices"><button type="button" class="primary" data-do="again">Again</button>
-      <button type="button" data-do="close">Done</button></div></div>`;
     this.result.querySelector("h2").textContent = `${entries.length - fooled.length - open} of ${entries.length} read right`;
     this.result.querySelector("p").textContent = summary(fooled, open);
-    this.result.querySelector(".gallery").append(...entries.map(figure));
+    this.result.querySelector(".gallery").replaceChildren(...entries.map(figure));
+    if (this.result.open) return;
+    this.result.showModal();
     // not at once: Enter may be pressed once more by a fast user
-    if (opens) setTimeout(() => this.result.querySelector(".primary")?.focus(), FOCUS_AFTER_MS);
+    setTimeout(() => this.result.querySelector(".primary").focus(), FOCUS_AFTER_MS);
   }
 
   #set(order, keys) {

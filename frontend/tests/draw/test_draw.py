@@ -253,6 +253,25 @@ def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
     expect_answer(page, re.compile("^Draw an? [0-9]$"))
 
 
+def test_result_of_a_round_keeps_the_focus_until_it_is_closed(visit):
+    page = visit()
+    page.evaluate("""() => {
+        const mine = [..."0123456789"].map((digit) => ({
+            key: digit, label: digit, read: digit, picture: "data:,", state: "stored", at: Date.now(),
+        }));
+        sessionStorage.setItem("draw.mine", JSON.stringify(mine));
+        sessionStorage.setItem("draw.round", JSON.stringify({ order: [..."0123456789"], keys: [..."0123456789"] }));
+    }""")
+    page.reload()
+    expect(page.locator(".result .primary")).to_be_focused()
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.matches('body, .result *')")
+    page.keyboard.press("Escape")
+    expect(page.locator(".result")).to_be_hidden()
+    expect(tool(page, "round").first).to_have_text("Round of ten")
+
+
 def border(page: Page, name: str) -> str:
     return key(page, name).evaluate("key => getComputedStyle(key).border")
 
