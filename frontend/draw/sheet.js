@@ -37,10 +37,12 @@ export class Sheet {
     return this.ink.isEmpty ? null : this.ink.picture();
   }
 
-  // A promise of the picture to read, as it is now, or null. A drawing is packed as grey if the browser can do it.
+  // A promise of the picture to read, as it is now, or null if there is no ink yet, as when a finger has not moved. A drawing is
+  // packed as grey if the browser can do it.
   reading() {
     if (!this.isDrawing || !("CompressionStream" in window)) return this.picture();
     const { grey, side } = this.ink.pixels();
+    if (!grey.some(Boolean)) return null;
     return encode(grey, side).then((bytes) => ({ bytes, type: "image/png" }));
   }
 

@@ -116,6 +116,20 @@ def test_what_is_read_is_a_grey_png_of_the_pixels_that_are_stored(visit, postgre
     assert seen.tobytes() == stored.convert("L").tobytes()
 
 
+def test_no_empty_picture_is_sent_when_the_finger_has_not_moved_yet(visit):
+    page, read = visit(**FINGER), []
+    page.on("request", lambda request: read.append(request.post_data_buffer) if "/page/read" in request.url else None)
+    hand = Hand(page, finger=True)
+    [stroke] = SEVEN.strokes
+    hand._send("touchStart", hand.place(*stroke[0]))
+    page.wait_for_timeout(300)
+    for point in hand._between([hand.place(*point) for point in stroke]):
+        hand._send("touchMove", point)
+    hand._send("touchEnd")
+    expect_answer(page, "That’s a 7")
+    assert all(Image.open(io.BytesIO(each)).getextrema()[1] for each in read)
+
+
 @pytest.mark.slow
 def test_requests_are_few_and_one_at_a_time(visit):
     page = visit()
