@@ -108,6 +108,8 @@ export class Ink {
   }
 
   stop() {
+    this.lift(); // so that the stroke is kept
+    this.onInk = () => {};
     this.listening.abort();
     this.unmount?.();
   }
@@ -157,7 +159,7 @@ export class Ink {
     // the component listens on the document, so these run before and after it
     listen(window, "mouseup touchend", (event) => this.#ends(event) && this.#beforeUp());
     listen(window, "mouseup touchend", (event) => this.#ends(event) && this.#up(event), false);
-    listen(window, "touchcancel", () => this.lift());
+    listen(window, "touchcancel pagehide", () => this.lift());
     listen(window, "blur", () => this.lift(), false); // not that of a link or button, which the pen takes the focus from
   }
 

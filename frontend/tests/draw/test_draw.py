@@ -704,6 +704,25 @@ def test_reload_keeps_the_drawing_for_this_tab_alone(visit, frontend):
     expect_canvas(other, "empty")
 
 
+@pytest.mark.parametrize("leave", ["reload", "look elsewhere"])
+def test_stroke_in_progress_is_kept(visit, leave):
+    page = visit()
+    hand = Hand(page)
+    first, *rest = [hand.place(*point) for point in SEVEN.strokes[0]]
+    page.mouse.move(*first)
+    page.mouse.down()
+    for point in rest:
+        page.mouse.move(*point, steps=3)
+    if leave == "reload":
+        page.reload()
+    else:
+        page.get_by_role("link", name="Statistics").evaluate("link => link.click()")
+        expect(page.locator(".draw")).to_have_count(0)
+        page.get_by_role("link", name="Draw", exact=True).evaluate("link => link.click()")
+    expect_answer(page, "That’s a 7")
+    expect_canvas(page, "ink")
+
+
 def test_reload_right_after_the_label_loses_nothing(visit, postgres):
     page = visit()
     draw(page, SEVEN)
