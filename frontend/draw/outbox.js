@@ -65,7 +65,7 @@ export class Outbox {
     if (!count) return this.onQueue(null);
     const many = document.createElement("b");
     const why = document.createElement("span");
-    many.textContent = count === 1 ? "1 sketch waits." : `${count} sketches wait.`;
+    many.textContent = count === 1 ? "1 sketch is waiting." : `${count} sketches are waiting.`;
     why.textContent = reasons.map((reason) => ` ${reason}`).join("");
     this.line.append(many, why);
     this.onQueue(this.line.textContent);

@@ -56,7 +56,7 @@ async function call(method, path, options, patience = PATIENCE_MS) {
   if (answer.status >= 500 || answer.status === BUSY || answer.status === 408) {
     const seconds = parseFloat(answer.headers.get("Retry-After"));
     const known = ["DatabaseUnavailable", "TooManyRequests", "StorageFull"].includes(body.error);
-    const words = known ? body.detail.replace("Try again", "I try again") : AWAY;
+    const words = known ? body.detail.replace("Try again", "I’ll try again") : AWAY;
     throw new Away(words, Number.isFinite(seconds) ? seconds : null, answer.status === 500, answer.status === BUSY);
   }
   throw new Refused(body.detail ?? "This was not accepted.");

@@ -506,9 +506,9 @@ def test_backend_away_is_reported_and_nothing_is_lost(visit, backend, postgres):
         expect_canvas(page, "empty")
         draw(page, THREE)
         page.keyboard.press("3")
-        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("2 sketches are waiting")
         page.reload()
-        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("2 sketches are waiting")
         expect(page.locator(".mine figure")).to_have_count(2)
     finally:
         backend.start()
@@ -552,10 +552,10 @@ def test_browser_that_stores_nothing_keeps_what_waits_as_long_as_the_page(visit,
         for sketch in (SEVEN, THREE, FOUR):
             draw(page, sketch)
             page.keyboard.press(sketch.label)
-        expect(page.locator(".queue")).to_contain_text("3 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("3 sketches are waiting")
         expect(page.locator(".queue")).to_contain_text("a reload loses what waits")
         key(page, "undo").click()
-        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("2 sketches are waiting")
     finally:
         backend.start()
     expect_rows(postgres, [7, 3])
@@ -572,9 +572,9 @@ def test_sketch_that_is_undone_while_it_waits_is_never_sent(visit, backend, post
         for sketch in (SEVEN, THREE, FOUR):
             draw(page, sketch)
             page.keyboard.press(sketch.label)
-        expect(page.locator(".queue")).to_contain_text("3 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("3 sketches are waiting")
         key(page, "undo").click()
-        expect(page.locator(".queue")).to_contain_text("2 sketches wait")
+        expect(page.locator(".queue")).to_contain_text("2 sketches are waiting")
         expect_canvas(page, "ink")
     finally:
         backend.start()
@@ -588,7 +588,7 @@ def test_what_waits_is_sent_while_another_view_is_looked_at(visit, backend, post
     try:
         draw(page, SEVEN)
         page.keyboard.press("7")
-        expect(page.locator(".queue")).to_contain_text("1 sketch waits")
+        expect(page.locator(".queue")).to_contain_text("1 sketch is waiting")
         page.get_by_role("link", name="Gallery").click()
         expect(page.locator(".draw")).to_have_count(0)
     finally:
@@ -609,7 +609,7 @@ def test_two_tabs_send_each_sketch_once_and_keep_their_own(visit, backend, front
             draw(page, sketch)
             page.keyboard.press(sketch.label)
             page.wait_for_timeout(200)
-        expect(second.locator(".queue")).to_contain_text("3 sketches wait")
+        expect(second.locator(".queue")).to_contain_text("3 sketches are waiting")
     finally:
         backend.start()
     expect_rows(postgres, [7, 3, 4])
@@ -653,7 +653,7 @@ def test_server_that_says_later_is_asked_later(visit, postgres):
     expect_answer(page, "That’s a 7")
     page.keyboard.press("7")
     start = time.monotonic()
-    expect(page.locator(".queue")).to_have_text("1 sketch waits. Later.")
+    expect(page.locator(".queue")).to_have_text("1 sketch is waiting. Later.")
     expect_rows(postgres, [7])
     assert time.monotonic() - start >= 1.8
 
@@ -666,7 +666,7 @@ def test_full_storage_is_said_and_the_sketch_waits(visit, postgres):
     draw(page, SEVEN)
     expect_answer(page, "That’s a 7")
     page.keyboard.press("7")
-    expect(page.locator(".queue")).to_have_text(f"1 sketch waits. {words}")
+    expect(page.locator(".queue")).to_have_text(f"1 sketch is waiting. {words}")
     expect_rows(postgres, [7])
     expect(page.locator(".queue")).to_have_text("")
 
@@ -676,7 +676,7 @@ def test_asked_too_often_it_keeps_the_last_answer_and_goes_on_by_itself(visit):
     draw(page, SEVEN)
     expect_answer(page, "That’s a 7")
     words = "Too many at once from your network. Try again in 2 seconds."
-    said = "Too many at once from your network. I try again in 2 seconds."
+    said = "Too many at once from your network. I’ll try again in 2 seconds."
     busy = {"status": 429, "headers": {"Retry-After": "2"}, "json": {"error": "TooManyRequests", "detail": words}}
     asked = []
     page.route("**/page/read", lambda route: (asked.append(time.monotonic()), route.fulfill(**busy)), times=1)
