@@ -19,13 +19,13 @@ export class Keypad {
     addEventListener("keydown", (event) => this.#typed(event), { signal: this.listening.signal });
   }
 
-  // `shares`: ten probabilities, or null; `guess`: the marked label, or null; `others`: other likely labels
-  show(shares, guess = null, others = []) {
+  // `shares`: ten probabilities, or null; `guess`: the marked label, or null; `rival`: another likely one, or null
+  show(shares, guess = null, rival = null) {
     for (const [key, element] of Object.entries(this.keys)) {
       if (key === "undo") continue;
       const share = shares?.[Number(key)] ?? 0;
       element.classList.toggle("guess", key === guess);
-      element.classList.toggle("maybe", others.includes(key));
+      element.classList.toggle("maybe", key === rival);
       element.setAttribute("aria-description", key === guess ? "the guess; Enter says yes" : "");
       if (key === "none") continue;
       element.style.setProperty("--share", share.toFixed(3));

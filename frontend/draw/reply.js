@@ -32,12 +32,12 @@ export class Reply {
   read(answer) {
     this.reacting = false;
     this.reading = verdict(answer);
-    const { kind, guess, first, second } = this.reading;
+    const { kind, guess, rival } = this.reading;
     this.answer.say(this.asks().asked ? this.#inRound() : this.reading);
     this.answer.saw(answer.preview);
     // no probabilities for what is not a digit
     const shares = kind === "none" ? null : answer.probabilities;
-    this.keypad.show(shares, guess, kind === "either" ? [String(first), String(second)] : []);
+    this.keypad.show(shares, guess, rival);
   }
 
   // `drawing`: whether more ink may help

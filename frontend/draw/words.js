@@ -1,6 +1,7 @@
 // Sentences about readings.
 
 const MAYBE = 0.5; // if the two likeliest digits have less probability than this together, it is not a digit
+const RIVAL = 0.25; // a second digit is named if it has at least this share of the likeliest one's probability
 
 export const article = (digit) => (Number(digit) === 8 ? "an 8" : `a ${digit}`);
 
@@ -9,20 +10,24 @@ export const percent = (share) => (share < 0.005 ? "<1%" : `${Math.min(Math.roun
 
 export const plain = (label) => (label === "none" ? "not a digit" : label);
 
-// {kind: "sure" | "either" | "none", guess: the label that was read, which Enter stands for, others, sign, sentence, detail}
+// {kind: "sure" | "unsure" | "none", guess: the label that was read, which Enter stands for, rival: another likely label or null,
+// first, second: the likeliest digits, sign, sentence, detail}
 export function verdict({ probabilities, unsure }) {
   const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   const [p, q] = [probabilities[first], probabilities[second]];
+  const reading = { guess: String(first), rival: null, first, second };
   if (!unsure) {
-    const text = { sign: String(first), sentence: `That’s ${article(first)}`, detail: `${percent(p)} sure` };
-    return { kind: "sure", guess: String(first), first, second, ...text };
+    return { ...reading, kind: "sure", sign: String(first), sentence: `That’s ${article(first)}`, detail: `${percent(p)} sure` };
   }
   if (p + q < MAYBE) {
-    const text = { sign: "∅", sentence: "Not a digit?", detail: "I see no single digit in this." };
-    return { kind: "none", guess: "none", first, second, ...text };
+    return { ...reading, kind: "none", guess: "none", sign: "∅", sentence: "Not a digit?", detail: "I see no single digit in this." };
   }
+  if (q < p * RIVAL) {
+    return { ...reading, kind: "unsure", sign: "?", sentence: `Perhaps ${article(first)}?`, detail: `Only ${percent(p)} sure` };
+  }
+  const sentence = `A${article(first).slice(1)} or ${article(second)}?`;
   const detail = `I’m not sure: ${percent(p)} ${first}, ${percent(q)} ${second}`;
-  return { kind: "either", guess: String(first), first, second, sign: "?", sentence: `A${article(first).slice(1)} or ${article(second)}?`, detail };
+  return { ...reading, kind: "unsure", rival: String(second), sign: "?", sentence, detail };
 }
 
 // `meant` and `guess` are labels; `guess` is null if nothing was read before the label.

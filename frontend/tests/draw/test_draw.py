@@ -344,6 +344,23 @@ def test_what_is_no_digit_is_reported_so_and_marked(visit, postgres):
     expect_rows(postgres, [None])
 
 
+@pytest.mark.parametrize(
+    ("shares", "sentence", "detail", "rivals"),
+    [
+        pytest.param({0: 0.85, 2: 0.03}, "Perhaps a 0?", "Only 85% sure", [], id="far ahead"),
+        pytest.param({0: 0.6, 2: 0.3}, "A 0 or a 2?", "I’m not sure: 60% 0, 30% 2", ["2"], id="close"),
+    ],
+)
+def test_second_digit_is_named_and_marked_only_if_it_is_close(visit, shares, sentence, detail, rivals):
+    page = visit()
+    reading = {"unsure": True, "probabilities": [shares.get(digit, 0.01) for digit in range(10)]}
+    page.route("**/page/read", lambda route: route.fulfill(json=reading))
+    draw(page, SEVEN)
+    expect_answer(page, sentence)
+    expect(page.locator(".answer .detail")).to_have_text(detail)
+    assert page.locator(".keypad .maybe").evaluate_all("keys => keys.map((key) => key.dataset.key)") == rivals
+
+
 def test_bar_and_sentence_agree(visit):
     page = visit()
     draw(page, SEVEN)
