@@ -36,7 +36,9 @@ class Page {
     this.reader = new Reader({
       take: () => this.sheet.reading(), ask: read, show: (answer) => this.show(answer), fail: (error) => this.fail(error),
     }); // prettier-ignore
-    this.why = new Why($(".why"), $('[data-do="why"]'), (digit) => explain(this.sheet.picture(), digit));
+    this.why = new Why($(".why"), $('[data-do="why"]'), {
+      ask: (digit) => explain(this.sheet.picture(), digit), fail: (error) => this.fail(error),
+    }); // prettier-ignore
     this.mine = new Mine({
       section: $(".mine"), score: $(".score"), refused: $(".refused"), onDismiss: (record) => this.outbox.dismiss(record),
     }); // prettier-ignore
@@ -87,6 +89,7 @@ class Page {
     if (this.sheet.photo.file) return;
     if (this.sheet.isEmpty) return this.emptied();
     this.reader.ink(final);
+    this.reply.expect();
   }
 
   emptied() {
@@ -120,6 +123,7 @@ class Page {
 
   show(answer) {
     this.reply.read(answer);
+    if (!this.reader.settled) this.reply.expect();
     this.sheet.disable({ why: false });
     this.outbox.wake();
     if (this.yesTo && this.reader.settled) this.label(this.reply.reading.guess);
@@ -139,7 +143,7 @@ class Page {
   toggleWhy() {
     const { reading } = this.reply;
     if (this.why.isOpen || !reading) return this.why.close();
-    this.why.open(reading.first, reading.second, this.sheet.copy()).catch((error) => this.fail(error));
+    this.why.open(reading.first, reading.second, this.sheet.copy());
   }
 
   // --- labels ------------------------------------------------------------------------------------

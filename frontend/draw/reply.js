@@ -4,9 +4,9 @@ import { Refused } from "./server.js";
 import { article, reaction, verdict } from "./words.js";
 
 const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
-const WAITING = { kind: "waiting", sign: "…", sentence: "One moment", detail: "I am reading your picture." };
+const WAITING = { kind: "waiting", sign: "…", sentence: "One moment", detail: "I’m reading it." };
 const TOO_LITTLE = { kind: "waiting", sign: "…", sentence: "Go on", detail: "There is too little ink to read yet." };
-
+const LATE_MS = 700;
 const DONE = matchMedia("(pointer: coarse)").matches ? "Tap the marked key when done." : "Enter when you are done.";
 
 export class Reply {
@@ -21,8 +21,25 @@ export class Reply {
     this.answer.say(this.#invitation());
   }
 
+  // There is new ink. If its reading takes long, the card says so, or fades if it shows the reading of earlier ink.
+  expect() {
+    this.late ??= setTimeout(() => this.#late(), LATE_MS);
+  }
+
+  #late() {
+    const { kind } = this.answer.said;
+    if (this.reading) this.answer.say({ ...this.answer.said, kind: `${kind} late` });
+    else if (kind !== "failed") this.wait();
+  }
+
+  #expected() {
+    clearTimeout(this.late);
+    this.late = null;
+  }
+
   // The sheet is empty.
   empty() {
+    this.#expected();
     this.reading = null;
     if (!this.reacting) this.invite();
     this.answer.saw(null);
@@ -30,6 +47,7 @@ export class Reply {
   }
 
   read(answer) {
+    this.#expected();
     this.reacting = false;
     this.reading = verdict(answer);
     const { kind, guess, rival } = this.reading;
@@ -42,6 +60,7 @@ export class Reply {
 
   // `drawing`: whether more ink may help
   fail(error, drawing) {
+    this.#expected();
     this.reading = null;
     this.keypad.show(null);
     if (!(error instanceof Refused)) {
@@ -53,10 +72,10 @@ export class Reply {
     }
   }
 
-  // A picture has been chosen.
+  // For the first reading.
   wait() {
     this.reacting = false;
-    this.answer.say(WAITING);
+    this.answer.say(this.asks().asked ? { ...this.#invitation(), detail: WAITING.detail } : WAITING);
   }
 
   refuseFile(reason) {

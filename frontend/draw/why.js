@@ -8,37 +8,53 @@ const SEEN = 28;
 const INKED = 40; // of 255
 
 export class Why {
-  // `ask(digit)`: the backend's explanation
-  constructor(root, button, ask) {
-    Object.assign(this, { root, button, ask });
+  // `ask(digit)`: the backend's explanation; `fail(error)`
+  constructor(root, button, { ask, fail }) {
+    Object.assign(this, { root, button, ask, fail });
     this.canvas = root.querySelector("canvas");
     this.other = root.querySelector(".other");
     this.other.addEventListener("click", () => this.open(this.rival, this.digit));
   }
 
   get isOpen() {
-    return !this.root.hidden;
+    return this.button.getAttribute("aria-pressed") === "true";
   }
 
-  // Explains `digit`, with a button for `rival`. `mask`: the sketch as a canvas, white on black, or null for a picture.
+  // Explains `digit`, with a button for `rival`. `sketch`: a canvas, white on black, or null for a picture.
   async open(digit, rival, sketch = this.sketch) {
     Object.assign(this, { digit, rival, sketch });
     const turn = (this.turn = (this.turn ?? 0) + 1);
-    const { preview, relevance } = await this.ask(digit);
-    const seen = await pixels(preview);
-    if (turn !== this.turn) return;
-    paint(this.canvas, sketch ?? enlarged(seen), sketch ? fit(seen, sketch) : [0, 0, SIDE, SIDE, 0, 0, SEEN, SEEN], relevance);
-    this.root.querySelector(".for").textContent = `for ${article(digit)}`;
-    this.canvas.setAttribute("aria-label", `the sketch; blue speaks for ${article(digit)}, orange against`);
-    this.other.textContent = `Why not ${article(rival)}?`;
-    this.root.hidden = false;
-    this.button.setAttribute("aria-pressed", "true");
+    this.#announce({ pressed: true, busy: true });
+    try {
+      const { preview, relevance } = await this.ask(digit);
+      const seen = await pixels(preview);
+      if (turn === this.turn) this.#show(seen, relevance);
+    } catch (error) {
+      if (turn !== this.turn) return;
+      this.close();
+      this.fail(error);
+    }
   }
 
   close() {
     this.turn = (this.turn ?? 0) + 1;
     this.root.hidden = true;
-    this.button.setAttribute("aria-pressed", "false");
+    this.#announce({ pressed: false, busy: false });
+  }
+
+  #show(seen, relevance) {
+    const { digit, rival, sketch } = this;
+    paint(this.canvas, sketch ?? enlarged(seen), sketch ? fit(seen, sketch) : [0, 0, SIDE, SIDE, 0, 0, SEEN, SEEN], relevance);
+    this.root.querySelector(".for").textContent = `for ${article(digit)}`;
+    this.canvas.setAttribute("aria-label", `the sketch; blue speaks for ${article(digit)}, orange against`);
+    this.other.textContent = `Why not ${article(rival)}?`;
+    this.root.hidden = false;
+    this.#announce({ pressed: true, busy: false });
+  }
+
+  #announce({ pressed, busy }) {
+    this.button.setAttribute("aria-pressed", pressed);
+    for (const element of [this.button, this.root]) element.setAttribute("aria-busy", busy);
   }
 }
 

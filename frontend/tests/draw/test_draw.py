@@ -4,6 +4,7 @@ import io
 import re
 import socket
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from uuid import uuid4
 
@@ -149,6 +150,64 @@ def test_requests_are_few_and_one_at_a_time(visit):
     assert len(calls["starts"]) > 3
     assert calls["most"] == 1
     assert max(sum(start <= other < start + 1000 for other in calls["starts"]) for start in calls["starts"]) <= 8
+
+
+def hold(page: Page, path: str) -> Callable[[], None]:
+    """Hold up requests until the function that this returns is called."""
+    held = []
+    page.route(path, lambda route: held.append(route))
+
+    def release() -> None:
+        page.route(path, lambda route: route.continue_())
+        for route in held:
+            route.continue_()
+
+    return release
+
+
+def test_card_says_that_a_reading_takes_long(visit):
+    page = visit()
+    release = hold(page, "**/page/read")
+    draw(page, SEVEN)
+    expect_answer(page, "One moment")
+    release()
+    expect_answer(page, "That’s a 7")
+    expect(page.locator(".answer")).not_to_have_class(re.compile("late"))
+    release = hold(page, "**/page/read")
+    draw(page, Sketch("7", [[(0.35, 0.5), (0.65, 0.5)]]))
+    expect(page.locator(".answer")).to_have_class(re.compile("late"))
+    expect_answer(page, "That’s a 7")
+    release()
+    expect(page.locator(".answer")).not_to_have_class(re.compile("late"))
+
+
+def test_round_still_says_what_it_asks_for_while_a_reading_takes_long(visit):
+    page = visit()
+    tool(page, "round").first.click()
+    asked = page.locator(".answer .sentence").text_content()
+    release = hold(page, "**/page/read")
+    draw(page, SEVEN)
+    expect(page.locator(".answer .detail")).to_have_text("I’m reading it.")
+    expect_answer(page, asked)
+    release()
+
+
+def test_why_is_pressed_at_once(visit):
+    page = visit()
+    draw(page, FOUR)
+    expect_answer(page, "That’s a 4")
+    release = hold(page, "**/page/explain*")
+    why = tool(page, "why")
+    why.click()
+    expect(why).to_have_attribute("aria-pressed", "true")
+    expect(why).to_have_attribute("aria-busy", "true")
+    release()
+    expect(page.locator(".why")).to_be_visible()
+    expect(why).to_have_attribute("aria-busy", "false")
+    page.route("**/page/explain*", lambda route: route.abort())
+    page.locator(".legend .other").click()
+    expect(page.locator(".why")).to_be_hidden()
+    expect(why).to_have_attribute("aria-pressed", "false")
 
 
 def test_nothing_else_moves(visit):
