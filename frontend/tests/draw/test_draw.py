@@ -1,6 +1,7 @@
 """The Draw page in Chromium: mouse, finger and file, a real backend that reads, a real Postgres that keeps."""
 
 import io
+import itertools
 import re
 import socket
 import time
@@ -823,11 +824,22 @@ def test_drawing_survives_a_look_at_the_statistics(visit):
 # --- every screen ---------------------------------------------------------------------------------
 
 
+def overlap(one: dict, other: dict) -> bool:
+    return all(
+        max(one[start], other[start]) + 0.5 < min(one[start] + one[length], other[start] + other[length])
+        for start, length in (("x", "width"), ("y", "height"))
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "size",
     [
         pytest.param((320, 568), id="320x568"),
+        pytest.param((568, 320), id="568x320"),
+        pytest.param((640, 360), id="640x360", marks=pytest.mark.slow),
+        pytest.param((700, 620), id="700x620", marks=pytest.mark.slow),
+        pytest.param((740, 360), id="740x360", marks=pytest.mark.slow),
         pytest.param((390, 844), id="390x844", marks=pytest.mark.slow),
         pytest.param((844, 390), id="844x390", marks=pytest.mark.slow),
         pytest.param((1280, 800), id="1280x800", marks=pytest.mark.slow),
@@ -846,6 +858,10 @@ def test_canvas_answer_and_keypad_are_in_view_together(visit, size, scheme):
         if each.is_visible():
             box = each.bounding_box()
             assert min(box["width"], box["height"]) >= 43.9, each.text_content()
+    keypad = page.locator(".keypad").bounding_box()
+    keys = [each.bounding_box() for each in page.locator(".keypad button").all()]
+    assert max(each["x"] + each["width"] for each in keys) <= keypad["x"] + keypad["width"] + 0.5
+    assert not any(overlap(one, other) for one, other in itertools.combinations(keys, 2))
 
 
 def test_finger_draws_without_scrolling(visit, postgres):
