@@ -36,14 +36,17 @@ def _for_visitors(theme: str | None) -> Overview | api.BackendError:
 
 
 def _find() -> Overview | api.BackendError:
-    """An error is returned, so that it is kept, too: those who wait for each other would wait for every one of them."""
+    """An outage is returned, so that visitors share it, too: they would wait for it one after the other.
+
+    Raises Refused, which is one visitor's own, as when they asked too often.
+    """
     try:
         figures = api.statistics()
         recent = api.submissions(RECENT, rejected=False).items if figures.total else []
         alarms = []
         if figures.false_alarms:
             alarms = api.submissions(ALARMS, digit="none", unsure=False, rejected=False).items
-    except api.BackendError as e:
+    except (api.Unreachable, api.DatabaseAway) as e:
         return e
     return Overview(figures, recent, alarms, _charts(figures))
 

@@ -11,6 +11,8 @@ from drawings import picture
 from pages import text
 from streamlit.testing.v1 import AppTest
 
+import api
+
 ANSWER = """INSERT INTO predictions (created_at, model, digit, confidence, unsure, milliseconds)
             SELECT now(), %s, 3, %s, """
 
@@ -59,6 +61,17 @@ def test_false_alarms_are_counted_and_shown(backend, statistics):
     alarms, _latest = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
     assert alarms.count("not a digit") == 2
     assert "All of them in the Gallery" in [link.proto.label for link in statistics.get("page_link")]
+
+
+def test_refusal_of_one_visitor_is_not_shared(backend, statistics, monkeypatch):
+    def refuse():
+        raise api.Refused("Too many at once.")
+
+    calls.store(picture(7), "image/png", "7", uuid4())
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "statistics", refuse)
+        assert "Too many at once." in statistics.run().warning[0].value
+    assert not statistics.run().warning
 
 
 def test_visitors_share_what_was_found_for_a_moment_and_a_reviewer_sees_the_latest(backend, statistics):
