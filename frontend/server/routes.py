@@ -9,11 +9,12 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import api
 import client
+from server import compression
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "draw"
 MAX_BODY = 10_010_000  # bytes, as in the backend: a picture of 10 MB and the form around it
@@ -134,9 +135,8 @@ def _canvas() -> Path:
 
 
 def _file(path: Path) -> Endpoint:
-    async def endpoint(_request: Request) -> Response:
-        # revalidated each time, so that a new release is seen at once
-        return FileResponse(path, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    async def endpoint(request: Request) -> Response:
+        return await compression.respond(request.headers, path, compression.CHECKED)
 
     return endpoint
 
