@@ -40,7 +40,7 @@ def compare(reference: Sequence[int], latest: Sequence[int]) -> Drift:
 def _too_early(first: int, then: int) -> str:
     return (
         f"Too early to tell: the latest {LATEST} sketches are compared with the first {REFERENCE} that this model "
-        f"read. So far there are {first} first ones and {then} later ones."
+        f"read. So far: {first} of the first {REFERENCE}, and {then or 'none'} later."
     )
 
 

@@ -67,7 +67,7 @@ def test_too_few_answers_say_that_there_are_too_few(reference, latest):
     drift = compare(reference, latest)
     assert drift.psi is None
     assert drift.sentence.startswith("Too early to tell")
-    assert f"{sum(reference)} first ones and {sum(latest)} later ones" in drift.sentence
+    assert f"So far: {sum(reference)} of the first 500, and {sum(latest) or 'none'} later." in drift.sentence
 
 
 def test_five_hundred_on_either_side_are_enough():

@@ -232,7 +232,7 @@ def test_first_answers_are_counted_while_there_is_no_reference(client, database,
     log_answers(database, model.version, [0, 0, 0, 0, 0, 0, 0, 0, 30, 200])
     drift = client.get("/statistics").json()["drift"]
     assert (drift["psi"], drift["answers"], drift["reference"]) == (None, 0, 230)
-    assert "230 first ones" in drift["sentence"]
+    assert "230 of the first 500" in drift["sentence"]
 
 
 def test_answers_of_predict_reach_the_statistics(client, model):
