@@ -36,6 +36,7 @@ def decisions(page: Page) -> list[dict[str, Any]]:
     return page.evaluate("window.sent?.log ?? []")
 
 
+@pytest.mark.long
 def test_nobody_can_judge_a_picture_that_is_not_there(queue):
     show(queue, None, ROUND)
     for key in ("a", "x", "3", "n"):
@@ -49,6 +50,7 @@ def test_nobody_can_judge_a_picture_that_is_not_there(queue):
     assert [(each["id"], each["act"]) for each in decisions(queue)] == [("0", "approve")]
 
 
+@pytest.mark.long
 def test_picture_that_is_not_there_can_be_skipped(queue):
     show(queue, None, ROUND)
     queue.keyboard.press("ArrowRight")
