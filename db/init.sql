@@ -51,6 +51,15 @@ CREATE INDEX submissions_not_a_digit ON submissions (created_at DESC, id DESC) W
 CREATE INDEX submissions_mislabelled ON submissions (confidence DESC, id DESC) WHERE NOT correct;
 CREATE INDEX submissions_mislabelled_by_status ON submissions (status, confidence DESC, id DESC) WHERE NOT correct;
 
+-- A request that arrives after it was taken back must not be stored: a client that gave up waiting cannot know whether its
+-- request is still on its way.
+CREATE TABLE undone (
+    idempotency_key uuid PRIMARY KEY,
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE undone IS 'Idempotency keys of sketches that were taken back within the last hour: none is stored under them again';
+
 -- Every model that serves, served or was made to: what a backend needs to load it, and what retraining starts from.
 CREATE TABLE models (
     version       text PRIMARY KEY CHECK (version <> ''),
@@ -218,6 +227,6 @@ CREATE TABLE schema_migrations (
 
 COMMENT ON TABLE schema_migrations IS 'Which migrations have run: the highest version is the schema''s';
 
-INSERT INTO schema_migrations (version, name) VALUES (5, 'retrainings');
+INSERT INTO schema_migrations (version, name) VALUES (6, 'undone');
 
 COMMIT;

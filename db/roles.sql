@@ -31,8 +31,8 @@ SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'app_user') AS role_exists,
     REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM PUBLIC;
     GRANT CONNECT ON DATABASE :"DBNAME" TO :"app_user";
     GRANT USAGE ON SCHEMA public TO :"app_user";
-    GRANT SELECT, INSERT, UPDATE, DELETE ON submissions, models, promotions, predictions, races, race_readings, rate_limits,
-        rate_limit_salts TO :"app_user";
+    GRANT SELECT, INSERT, UPDATE, DELETE ON submissions, undone, models, promotions, predictions, races, race_readings,
+        rate_limits, rate_limit_salts TO :"app_user";
     GRANT SELECT, INSERT, UPDATE, DELETE ON retrainings, procrastinate_jobs, procrastinate_events,
         procrastinate_periodic_defers, procrastinate_workers TO :"app_user";
     -- which bigserial counts with; identity columns need no right

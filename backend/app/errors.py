@@ -172,7 +172,7 @@ class MissingImage(AppError):
 
 
 class KeyReused(AppError):
-    """This Idempotency-Key was used before, for another picture or label."""
+    """This Idempotency-Key was used before, for another picture or label, or its sketch was taken back."""
 
     status = 422
 

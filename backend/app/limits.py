@@ -186,6 +186,7 @@ class Limits:
         await self._renew_salt(pool)
         async with connect(pool) as connection:
             await store.rate_limits.delete_full_buckets(connection)
+            await store.submissions.delete_old_undone(connection)
         async with connect(pool) as connection:
             self.storage_is_full = await self._is_too_much(connection, 0)
         FULL.set(self.storage_is_full)

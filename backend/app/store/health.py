@@ -7,7 +7,7 @@ from psycopg.rows import scalar_row
 
 from app.store.rows import fetch_one
 
-SCHEMA_VERSION = 5  # of the newest migration in db/migrations
+SCHEMA_VERSION = 6  # of the newest migration in db/migrations
 
 
 async def find_schema_version(connection: AsyncConnection) -> int | None:

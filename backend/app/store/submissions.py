@@ -27,7 +27,9 @@ class NewSubmission(NamedTuple):
 
 
 async def insert(connection: AsyncConnection, new: NewSubmission) -> Submission | None:
-    """The stored submission; None if its idempotency key was used before."""
+    """The stored submission; None if its idempotency key was used before, or was taken back."""
+    if new.idempotency_key and await _is_undone(connection, new.idempotency_key):
+        return None
     async with connection.cursor(row_factory=class_row(Submission)) as cursor:
         await cursor.execute(
             """
@@ -108,7 +110,11 @@ async def delete(connection: AsyncConnection, ids: list[UUID]) -> int:
 
 
 async def delete_own(connection: AsyncConnection, key: UUID, submission_id: UUID | None = None) -> bool:
-    """Deletes the submission with this key (and id, if given) within 10 minutes. Returns whether it did."""
+    """Deletes the submission with this key (and id, if given) within 10 minutes. Returns whether it did.
+
+    For an hour, no submission is stored under a key that has none now: its request may arrive after its undo.
+    """
+    await _lock_key(connection, key)
     cursor = await connection.execute(
         """
         DELETE FROM submissions
@@ -117,13 +123,37 @@ async def delete_own(connection: AsyncConnection, key: UUID, submission_id: UUID
         """,
         {"id": submission_id, "key": key},
     )
+    await connection.execute(
+        """
+        INSERT INTO undone (idempotency_key)
+        SELECT %(key)s WHERE NOT EXISTS (SELECT FROM submissions WHERE idempotency_key = %(key)s)
+        ON CONFLICT DO NOTHING
+        """,
+        {"key": key},
+    )
     return cursor.rowcount == 1
+
+
+async def delete_old_undone(connection: AsyncConnection) -> None:
+    """Forgets the keys that were taken back more than an hour ago."""
+    await connection.execute("DELETE FROM undone WHERE created_at < now() - interval '1 hour'")
 
 
 async def has_key(connection: AsyncConnection, key: UUID) -> bool:
     """Whether a submission was stored with this idempotency key."""
     cursor = await connection.execute("SELECT 1 FROM submissions WHERE idempotency_key = %(key)s", {"key": key})
     return cursor.rowcount == 1
+
+
+async def _is_undone(connection: AsyncConnection, key: UUID) -> bool:
+    await _lock_key(connection, key)
+    cursor = await connection.execute("SELECT 1 FROM undone WHERE idempotency_key = %(key)s", {"key": key})
+    return cursor.rowcount == 1
+
+
+async def _lock_key(connection: AsyncConnection, key: UUID) -> None:
+    """Until the transaction ends: each of an insertion and an undo at the same time must see what the other did."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%(key)s::text, 0))", {"key": key})
 
 
 async def measure(connection: AsyncConnection) -> int:

@@ -353,9 +353,13 @@ def test_rows_that_no_longer_matter_are_deleted(limited, database):
     store_one(client, sent_by())
     client.get("/admin", headers=sent_by() | GUESS)
     database.execute("UPDATE rate_limits SET full_at = now() - interval '1 s' WHERE full_at < now() + interval '1 s'")
+    database.execute("TRUNCATE undone")
+    minutes = "INSERT INTO undone SELECT gen_random_uuid(), now() - make_interval(mins => age) FROM unnest(%s) age"
+    database.execute(minutes, [[59, 61]])
     limits, pool = client.app.state.limits, client.app.state.pool
     client.portal.call(limits._tidy, pool)
     assert database.execute("SELECT count(*) AS n FROM rate_limits").fetchone()["n"] == 1
+    assert database.execute("SELECT count(*) AS n FROM undone").fetchone()["n"] == 1
 
 
 # --- how much is stored -------------------------------------------------------------------------------

@@ -182,11 +182,31 @@ def test_undo_removes_the_submission(client, database):
     assert_problem(undo(client, stored["id"], key), 404, "SubmissionNotFound")
 
 
-def test_after_undo_the_key_may_be_used_again(client, database):
+@pytest.mark.parametrize("arrived", [True, False])
+def test_request_that_arrives_after_its_undo_is_not_stored(client, database, arrived):
     key = uuid4()
-    undo(client, submit(client, seven(), "1", key).json()["id"], key)
-    assert submit(client, seven(), "7", key).json()["true_label"] == 7
-    assert count(database) == 1
+    if arrived:  # at first; then it is repeated
+        submit(client, key=key)
+    assert client.delete("/submissions", headers={"Idempotency-Key": str(key)}).status_code == 204
+    assert_problem(submit(client, key=key), 422, "KeyReused")
+    assert count(database) == 0
+    assert submit(client, key=uuid4()).status_code == 201
+
+
+def test_request_is_not_stored_if_it_is_undone_meanwhile(client, database, postgres):
+    key = uuid4()
+    waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(2) as threads:
+        with postgres.connect() as other, other.transaction(force_rollback=True):
+            insert(other, idempotency_key=key)  # the request waits to know whether this lasts
+            storing = threads.submit(submit, client, key=key)
+            while database.execute(waiting).fetchone()["n"] < 1:
+                assert not storing.done()
+            undoing = threads.submit(client.delete, "/submissions", headers={"Idempotency-Key": str(key)})
+            while database.execute(waiting).fetchone()["n"] < 2:
+                assert not undoing.done()
+        assert (storing.result().status_code, undoing.result().status_code) == (201, 204)
+    assert count(database) == 0
 
 
 def test_undo_needs_the_submission_s_own_key(client, database):
