@@ -5,8 +5,9 @@
 The pages are in navigation.py and views/, the routes in server/routes.py.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -24,8 +25,11 @@ from server.uploads import Uploads
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     connections.raise_file_limit()
     warm_up.start()
-    stopping.stop_in_two_steps()
-    async with routes.lifespan(app):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(routes.lifespan(app))
+        if server := connections.find_server():
+            stopping.stop_in_two_steps(server)
+            stack.callback(asyncio.create_task(connections.close_idle(server)).cancel)
         yield
 
 

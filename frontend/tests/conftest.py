@@ -4,12 +4,15 @@ SERVE_BIN says where the backend's Python is (default: backend/.venv-serve/bin).
 tests that need them skip; with REQUIRE_BROWSER=1 they fail instead.
 """
 
+import asyncio
 import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import postgres_for_tests
 import pytest
@@ -32,6 +35,12 @@ PATIENCE_S = 60  # the machine may be busy training
 def missing(what: str) -> None:
     """Skip, or fail where nothing may be skipped."""
     (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(what)
+
+
+def run(coroutine: Coroutine) -> Any:
+    """In a thread: where Playwright runs, this one has a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 class Postgres(postgres_for_tests.Postgres):

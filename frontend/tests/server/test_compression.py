@@ -1,14 +1,11 @@
 """Scripts and styles come compressed to those who take that."""
 
-import asyncio
 import gzip
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from conftest import FRONTEND, Server
+from conftest import FRONTEND, Server, run
 from starlette.datastructures import Headers
-from starlette.responses import Response
 
 from server import compression
 from server.compression import Compression
@@ -17,12 +14,6 @@ SCRIPT = next(path for path in Compression(None).files if path.startswith("/stat
 
 
 MAIN = FRONTEND / "draw" / "main.js"
-
-
-def run(task) -> Response:
-    """In a thread: where Playwright runs, this one has a loop already."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, task).result()
 
 
 def fetch(frontend: Server, path: str, encoding: str) -> requests.Response:

@@ -1,11 +1,13 @@
 """How much one client can take of the page's server."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import socket
 
 import pytest
 import requests
+import uvicorn
 import websockets
+from conftest import run
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -14,12 +16,6 @@ from server.connections import Sockets
 from server.routes import Slots
 
 VISIT = "00000000-0000-4000-8000-00000000000{}"
-
-
-def run(task) -> object:
-    """In a thread: where Playwright runs, this one has a loop already."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, task).result()
 
 
 def request(address: str, visit: int) -> Request:
@@ -66,6 +62,48 @@ def test_control_character_in_a_header_is_a_client_error(frontend, method, path,
 
 def test_what_everybody_may_know_is_told_where_the_browser_does_not_say_from_where(frontend):
     assert requests.get(f"{frontend.url}/page/serving", timeout=10).status_code == 200
+
+
+# --- connections ------------------------------------------------------------------------------------
+
+
+def test_connection_without_a_request_is_closed_and_one_that_is_used_is_not(monkeypatch):
+    monkeypatch.setattr(connections, "REQUEST_S", 0.3)
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await asyncio.sleep(1)
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+
+    async def end(*sent: bytes) -> bytes:
+        """What the server sends until it closes the connection."""
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        for part in sent:
+            writer.write(part)
+            await asyncio.sleep(0.1)
+        try:
+            return await asyncio.wait_for(reader.read(), 3)
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
+
+    async def main() -> list[bytes]:
+        server = uvicorn.Server(uvicorn.Config(app, timeout_keep_alive=1, log_level="error"))
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        closing = asyncio.create_task(connections.close_idle(server))
+        ends = await asyncio.gather(end(), end(request[:20]), end(request), end(request[:20], request[20:]))
+        closing.cancel()
+        server.should_exit = True
+        await serving
+        return [each[:12] for each in ends]
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert run(main()) == [b"", b"", b"HTTP/1.1 204", b"HTTP/1.1 204"]
 
 
 # --- websockets -------------------------------------------------------------------------------------
