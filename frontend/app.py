@@ -29,7 +29,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
         await stack.enter_async_context(routes.lifespan(app))
         if server := connections.find_server():
             stopping.stop_in_two_steps(server)
-            stack.callback(asyncio.create_task(connections.close_idle(server)).cancel)
+            stack.callback(asyncio.create_task(connections.close_waiting(server)).cancel)
         yield
 
 

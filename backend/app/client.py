@@ -32,12 +32,12 @@ class Client(NamedTuple):
 
 def find_client(scope: Scope) -> Client:
     """The sender; or the client that it names, if it sends the secret."""
-    sender = _network(scope["client"][0]) if scope.get("client") else ""  # none on a Unix socket
+    sender = network(scope["client"][0]) if scope.get("client") else ""  # none on a Unix socket
     headers = {name: value for name, value in scope["headers"] if name in NAMES}
     if not _is_trusted(headers.get(b"x-proxy-secret")):
         return Client(sender)
     address, visit = (headers.get(name, b"").decode("latin-1") for name in NAMES[1:])
-    return Client(_network(address) or sender, visit.lower() if UUID.fullmatch(visit.lower()) else None)
+    return Client(network(address) or sender, visit.lower() if UUID.fullmatch(visit.lower()) else None)
 
 
 def _is_trusted(secret: bytes | None) -> bool:
@@ -48,7 +48,7 @@ def _is_trusted(secret: bytes | None) -> bool:
 
 
 @lru_cache(CACHED)
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """What counts as one client; empty if it is not an address."""
     try:
         parsed = ipaddress.ip_address(address)

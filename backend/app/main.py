@@ -19,6 +19,7 @@ from app import logs
 from app.batching import Batches
 from app.bodies import LimitBody, Refused
 from app.config import get_settings
+from app.connections import NoteInUse
 from app.database import create_pool
 from app.errors import AppError, BadRequest, MisdirectedRequest, TooManyRequests, responses
 from app.guard import Guard, protect
@@ -80,6 +81,7 @@ app.add_middleware(LimitBody)
 app.add_middleware(LimitRequests)
 app.add_middleware(Guard)
 app.add_middleware(Observe)
+app.add_middleware(NoteInUse)
 
 
 @app.exception_handler(AppError)

@@ -85,12 +85,13 @@ def load(app: str, port: int) -> Callable[..., Any]:
     """Loads the application in a new worker."""
     from granian._internal import load_target
 
-    from app import workers
+    from app import connections, workers
 
     settings = get_settings()
     logs.configure(settings.log_level, settings.log_format)
     loop = asyncio.get_event_loop()
-    loop.add_signal_handler(signal.SIGUSR1, hang_up, port)
+    loop.add_signal_handler(signal.SIGUSR1, connections.hang_up, port)
+    threading.Thread(target=connections.make_room, args=[port], daemon=True).start()
     if sys.platform == "linux":
         loop.call_soon(_lower_network_thread, loop)
     _configure_malloc()  # again, for a worker that is not a fork
@@ -123,17 +124,6 @@ def _end_with_server() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(HANG_UP_AFTER_S)
     os.kill(os.getpid(), signal.SIGUSR1)
-
-
-def hang_up(port: int) -> None:
-    """Closes all connections of this process's clients to `port`."""
-    for name in os.listdir("/dev/fd"):
-        try:
-            with socket.socket(fileno=os.dup(int(name))) as connection:
-                if connection.getsockname()[1] == port:
-                    connection.shutdown(socket.SHUT_RDWR)
-        except (OSError, IndexError, TypeError):  # not a socket, or one that only listens
-            pass
 
 
 def _hang_up_late() -> None:

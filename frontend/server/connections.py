@@ -3,8 +3,10 @@
 import asyncio
 import resource
 import signal
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from contextlib import suppress
+from typing import Any
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,7 +16,9 @@ import api
 import client
 
 FILES = 65_536
+CONNECTIONS = 2000  # beyond which those that wait for a request are closed
 REQUEST_S = 20  # for a request's headers to arrive
+LOOK_S = 0.5
 # open pages: each may hold a message of `maxMessageSize` MB (.streamlit/config.toml), and the container has 1 GB
 SOCKETS = 600
 SOCKETS_OF_ADDRESS = 300  # a school
@@ -34,20 +38,37 @@ def find_server() -> Server | None:
     return server if isinstance(server, Server) else None
 
 
-async def close_idle(server: Server) -> None:
-    """Closes connections whose next request does not arrive, after one to two times REQUEST_S; until it is cancelled.
+async def close_waiting(server: Server) -> None:
+    """Closes connections that wait for a request for more than REQUEST_S; until it is cancelled.
 
-    uvicorn itself closes only those that have sent nothing since their last response.
+    Where there are too many, also those of the addresses with the most. uvicorn itself closes only those that have sent
+    nothing since their last response.
     """
-    idle_before: dict[object, object] = {}
+    waits: dict[Any, tuple[object, float]] = {}  # what each connection did last, and since when it waits
     while True:
-        await asyncio.sleep(REQUEST_S)
-        cycles = {each: each.cycle for each in server.server_state.connections if hasattr(each, "cycle")}
-        idle = {each: cycle for each, cycle in cycles.items() if cycle is None or cycle.response_complete}
-        for connection, cycle in idle.items():
-            if connection in idle_before and idle_before[connection] is cycle:  # there was no request in between
-                connection.transport.abort()
-        idle_before = idle
+        await asyncio.sleep(LOOK_S)
+        now = time.monotonic()
+        open_ones = [each for each in server.server_state.connections if hasattr(each, "cycle")]
+        waiting = [each for each in open_ones if each.cycle is None or each.cycle.response_complete]
+        known, waits = waits, {}
+        for each in waiting:
+            last, since = known.get(each, (None, now))
+            waits[each] = (each.cycle, since if last is each.cycle else now)
+        late = [each for each, (_, since) in waits.items() if now - since > REQUEST_S]
+        for each in {*late, *_of_heaviest(waiting, len(open_ones) - CONNECTIONS)}:
+            each.transport.abort()
+
+
+def _of_heaviest(waiting: list[Any], excess: int) -> list[Any]:
+    """`excess` of them or more: all of the address with the most, then of the next."""
+    by_address = defaultdict(list)
+    for each in waiting:
+        by_address[each.client and each.client[0]].append(each)
+    chosen: list[Any] = []
+    for connections in sorted(by_address.values(), key=len, reverse=True):
+        if len(chosen) < excess:
+            chosen += connections
+    return chosen
 
 
 class Sockets:

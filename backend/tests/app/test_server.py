@@ -2,18 +2,21 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from app import connections
 from app.config import BACKEND
 from tests.app.routes.test_health import requests, samples
 from tests.app.test_middleware import away
@@ -41,8 +44,9 @@ def two() -> Iterator[Service]:
         yield service
 
 
-def connect(service: Service) -> socket.socket:
-    return socket.create_connection((service.client.base_url.host, service.client.base_url.port), timeout=60)
+def connect(service: Service, sender: str = "127.0.0.1") -> socket.socket:
+    address = (service.client.base_url.host, service.client.base_url.port)
+    return socket.create_connection(address, timeout=60, source_address=(sender, 0))
 
 
 def answer(connection: socket.socket) -> bytes:
@@ -127,14 +131,42 @@ def test_slow_headers_and_idle_connections_are_cut_off(service):
         assert 15 < time.monotonic() - start < 40
 
 
-@pytest.mark.slow
-def test_thousand_idle_connections_do_not_stop_others(service):
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a second address for this machine without asking")
+def test_thousands_of_idle_connections_stop_neither_others_nor_what_has_begun(service):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    data = seven()
     with ExitStack() as stack:
-        idle = [stack.enter_context(connect(service)) for _ in range(1000)]
+        begun = stack.enter_context(connect(service, "127.0.0.2"))
+        begun.sendall(UPLOAD % len(data) + data[:100])
+        idle = [stack.enter_context(connect(service, "127.0.0.2")) for _ in range(3000)]
         assert longest_wait(service) < AT_ONCE_S
         for connection in idle:
-            connection.sendall(LIVE[:-2])
+            with suppress(ConnectionError):  # it was closed
+                connection.sendall(LIVE[:-2])
         assert longest_wait(service) < AT_ONCE_S
+        begun.sendall(data[100:])
+        assert b" 200 " in answer(begun)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (99, {"a": 7, "b": 5, "c": 1}),
+        (12, {"a": 6, "b": 5, "c": 1}),
+        (9, {"a": 4, "b": 4, "c": 1}),
+        (1, dict(a=1, b=1, c=1)),
+    ],
+)
+def test_clients_with_the_most_connections_lose_some(monkeypatch, most, expected):
+    """b's connections come through a proxy at c's address."""
+    monkeypatch.setattr(connections, "_in_use", {("c", port): "b" for port in range(5)} | {("a", 6): "a"})
+    peers = [("a", port) for port in range(7)] + [("c", port) for port in range(6)]
+    monkeypatch.setattr(connections, "network", lambda address: address)
+    kept = set(peers) - connections.choose(peers, most)
+    assert Counter({("c", 5): "c"}.get(peer, peer[0].replace("c", "b")) for peer in kept) == expected
+    assert ("a", 6) in kept, "it has a request"
 
 
 # --- bodies -----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -68,7 +69,8 @@ def test_what_everybody_may_know_is_told_where_the_browser_does_not_say_from_whe
 
 
 def test_connection_without_a_request_is_closed_and_one_that_is_used_is_not(monkeypatch):
-    monkeypatch.setattr(connections, "REQUEST_S", 0.3)
+    monkeypatch.setattr(connections, "REQUEST_S", 0.4)
+    monkeypatch.setattr(connections, "LOOK_S", 0.05)
     request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def app(scope, receive, send):
@@ -95,7 +97,7 @@ def test_connection_without_a_request_is_closed_and_one_that_is_used_is_not(monk
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started:
             await asyncio.sleep(0.01)
-        closing = asyncio.create_task(connections.close_idle(server))
+        closing = asyncio.create_task(connections.close_waiting(server))
         ends = await asyncio.gather(end(), end(request[:20]), end(request), end(request[:20], request[20:]))
         closing.cancel()
         server.should_exit = True
@@ -104,6 +106,16 @@ def test_connection_without_a_request_is_closed_and_one_that_is_used_is_not(monk
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert run(main()) == [b"", b"", b"HTTP/1.1 204", b"HTTP/1.1 204"]
+
+
+def test_beyond_the_limit_those_that_wait_are_closed_of_the_address_with_the_most():
+    def connection(address: str) -> SimpleNamespace:
+        return SimpleNamespace(client=(address, 1))
+
+    few, many = [connection("a")], [connection("b") for _ in range(3)]
+    assert connections._of_heaviest(few + many, 0) == []
+    assert connections._of_heaviest(few + many, 1) == many
+    assert connections._of_heaviest(few + many, 4) == many + few
 
 
 # --- websockets -------------------------------------------------------------------------------------
