@@ -49,7 +49,7 @@ def make_room(port: int) -> None:
 
 
 def choose(peers: list[Peer], most: int) -> set[Peer]:
-    """Which to close, so that `most` are left: every client may keep as many as the others, first those with a request."""
+    """Which to close, so that `most` are left: all clients may keep as many, first those with a request."""
     by_client = defaultdict(list)
     for peer in sorted(peers, key=_in_use.__contains__, reverse=True):
         by_client[_in_use.get(peer) or network(peer[0])].append(peer)

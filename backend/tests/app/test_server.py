@@ -156,7 +156,7 @@ def test_thousands_of_idle_connections_stop_neither_others_nor_what_has_begun(se
         (99, {"a": 7, "b": 5, "c": 1}),
         (12, {"a": 6, "b": 5, "c": 1}),
         (9, {"a": 4, "b": 4, "c": 1}),
-        (1, dict(a=1, b=1, c=1)),
+        (1, {"a": 1, "b": 1, "c": 1}),
     ],
 )
 def test_clients_with_the_most_connections_lose_some(monkeypatch, most, expected):
