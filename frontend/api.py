@@ -184,9 +184,9 @@ def import_archive(archive: bytes, token: str, dry_run: bool = False) -> Importe
     return _parse(Imported, answer)
 
 
-def models() -> list[Model]:
-    """The newest first."""
-    return _parse(list[Model], _call("GET", "/models"))
+def models(token: str | None = None) -> list[Model]:
+    """The newest first. Without the token, their figures count what the backend shows visitors."""
+    return _parse(list[Model], _call("GET", "/models", headers=_bearer(token)))
 
 
 def promotions() -> list[Promotion]:
@@ -214,8 +214,9 @@ def cancel_retraining(number: int, token: str) -> Retraining:
     return _parse(Retraining, _call("POST", f"/retrainings/{number}/cancel", headers=_bearer(token)))
 
 
-def statistics() -> Statistics:
-    return _parse(Statistics, _call("GET", "/statistics"))
+def statistics(token: str | None = None) -> Statistics:
+    """Without the token, of what the backend shows visitors."""
+    return _parse(Statistics, _call("GET", "/statistics", headers=_bearer(token)))
 
 
 def _bearer(token: str | None) -> dict[str, bytes]:

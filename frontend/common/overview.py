@@ -23,7 +23,8 @@ class Overview(NamedTuple):
 
 def fetch() -> Overview:
     """Raises BackendError."""
-    found = _find() if admin.token() else _for_visitors(st.context.theme.type)
+    token = admin.token()
+    found = _find(token) if token else _for_visitors(st.context.theme.type)
     if isinstance(found, api.BackendError):
         raise found
     return found
@@ -35,17 +36,17 @@ def _for_visitors(theme: str | None) -> Overview | api.BackendError:
     return _find()
 
 
-def _find() -> Overview | api.BackendError:
+def _find(token: str | None = None) -> Overview | api.BackendError:
     """An outage is returned, so that visitors share it, too: they would wait for it one after the other.
 
     Raises Refused, which is one visitor's own, as when they asked too often.
     """
     try:
-        figures = api.statistics()
-        recent = api.submissions(RECENT, rejected=False).items if figures.total else []
+        figures = api.statistics(token)
+        recent = api.submissions(RECENT, token=token, rejected=False).items if figures.total else []
         alarms = []
         if figures.false_alarms:
-            alarms = api.submissions(ALARMS, digit="none", unsure=False, rejected=False).items
+            alarms = api.submissions(ALARMS, token=token, digit="none", unsure=False, rejected=False).items
     except (api.Unreachable, api.DatabaseAway) as e:
         return e
     return Overview(figures, recent, alarms, _charts(figures))

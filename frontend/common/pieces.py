@@ -14,6 +14,7 @@ import streamlit as st
 
 import api
 import client
+from common import admin
 from common.charts import data_url, percent
 from common.shares import wilson
 from schemas import Statistics, Submission
@@ -40,7 +41,7 @@ def section(title: str, sentence: str) -> None:
 
 
 def gallery(submissions: Iterable[Submission]) -> None:
-    st.html(f'<div class="gallery">{"".join(tiles(list(submissions)))}</div>')
+    st.html(f'<div class="gallery">{"".join(tiles(list(submissions), admin.token()))}</div>')
 
 
 def tiles(

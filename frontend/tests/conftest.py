@@ -156,7 +156,7 @@ def shipped_model(backend: Server, postgres: Postgres) -> str:
 
 @pytest.fixture(scope="session")
 def running_shy_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    environment = postgres.environment | {"GALLERY": "approved", "ADMIN_TOKEN": ""}
+    environment = postgres.environment | {"GALLERY": "approved", "ADMIN_TOKEN": ADMIN_TOKEN}
     shy = backend_server(environment, "/health/ready", tmp_path_factory.mktemp("shy") / "log")
     shy.start()
     yield shy
@@ -165,14 +165,14 @@ def running_shy_backend(postgres: Postgres, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def shy_backend(backend: Server, running_shy_backend: Server) -> Server:
-    """Another backend on the same, empty database, which shows visitors only what was approved, and has no admin."""
+    """Another backend on the same, empty database, which shows visitors only what was approved."""
     return running_shy_backend
 
 
 @pytest.fixture(scope="session")
 def backend_without_database(running_backend: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Another backend, whose database is not there. Only its address is handed out: nothing calls it yet."""
-    nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "DB_PASSWORD": "secret"}
+    """The address of another backend, which has neither a database nor an admin. Nothing calls it yet."""
+    nowhere = {"DB_HOST": "127.0.0.1", "DB_PORT": str(free_port()), "DB_PASSWORD": "secret", "ADMIN_TOKEN": ""}
     backend = backend_server(nowhere, "/health/live", tmp_path_factory.mktemp("no-database") / "log")
     backend.start()
     yield backend.url

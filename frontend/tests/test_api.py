@@ -125,6 +125,12 @@ def test_visitors_see_what_the_backend_shows_them(shy_backend, monkeypatch):
     assert api.submission_image(mine.id, key).startswith(b"\x89PNG")
     with pytest.raises(api.Refused):
         api.submission_image(mine.id)
+    assert api.statistics().total == 1
+    assert api.statistics(ADMIN_TOKEN).total == 3
+
+
+def test_token_is_refused_where_there_is_none(backend_without_database, monkeypatch):
+    connect(monkeypatch, backend_without_database)
     with pytest.raises(api.Refused) as refusal:
         api.check_token(ADMIN_TOKEN)
     assert refusal.value.name == "AdminDisabled"

@@ -17,13 +17,15 @@ LIVE = "here at once, everywhere within 5 seconds"
 def load() -> tuple[list[Model], list[Promotion]]:
     """The serving model first, then the newest. Without the database there is no history."""
     try:
-        models = api.models()
+        models = api.models(admin.token())
         promotions = api.promotions()
     except api.DatabaseAway as e:
         st.warning(f"{e} What is missing here comes back by itself.", icon=":material/cloud_off:")
         pieces.keep_trying()
         return models, []
     except api.BackendError as e:
+        if admin.refused(e):
+            st.rerun()
         st.warning(f"{e} The models come back by themselves.", icon=":material/cloud_off:")
         pieces.keep_trying()
         st.stop()

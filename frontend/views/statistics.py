@@ -3,7 +3,7 @@
 import streamlit as st
 
 import api
-from common import charts, overview, pieces
+from common import admin, charts, overview, pieces
 from gallery import filters
 from schemas import Statistics, Submission
 
@@ -96,6 +96,8 @@ pieces.heading("Statistics", "How often the model reads what people meant. Rejec
 try:
     shown = overview.fetch()
 except api.BackendError as e:
+    if admin.refused(e):
+        st.rerun()
     st.warning(f"{e} The figures come back by themselves.", icon=":material/cloud_off:")
     pieces.keep_trying()
     st.stop()

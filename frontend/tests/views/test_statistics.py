@@ -64,7 +64,7 @@ def test_false_alarms_are_counted_and_shown(backend, statistics):
 
 
 def test_refusal_of_one_visitor_is_not_shared(backend, statistics, monkeypatch):
-    def refuse():
+    def refuse(token):
         raise api.Refused("Too many at once.")
 
     calls.store(picture(7), "image/png", "7", uuid4())
@@ -81,6 +81,19 @@ def test_visitors_share_what_was_found_for_a_moment_and_a_reviewer_sees_the_late
     assert "1 sketches" in text(statistics.run())
     statistics.session_state["admin-token"] = ADMIN_TOKEN
     assert "2 sketches" in text(statistics.run())
+
+
+def test_reviewer_sees_what_visitors_do_not_and_is_signed_out_with_a_wrong_token(shy_backend, statistics, monkeypatch):
+    calls.store(picture(7), "image/png", "7", uuid4())
+    connect(monkeypatch, shy_backend.url)
+    assert "Nothing here yet" in text(statistics.run())
+    statistics.session_state["admin-token"] = ADMIN_TOKEN
+    assert "1 sketches" in text(statistics.run())
+    [gallery] = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
+    assert "data:image/png;base64" in gallery
+    statistics.session_state["admin-token"] = "another"
+    assert "Nothing here yet" in text(statistics.run())
+    assert "admin-token" not in statistics.session_state
 
 
 def test_frequent_mistakes_lead_to_their_sketches(backend, statistics):
