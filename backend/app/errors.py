@@ -221,6 +221,7 @@ class DatabaseUnavailable(AppError):
     status = 503
 
 
+BODY_ERRORS = (BodyTooLarge, BodyTooSlow)  # of a route that takes a body
 DATABASE_ERRORS = (DatabaseUnavailable, Busy)  # of a route that uses the database
 
 

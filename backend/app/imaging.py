@@ -122,7 +122,7 @@ def _read_grey(data: bytes) -> np.ndarray:
 
 
 def _decode_plain(data: bytes, channels: int) -> np.ndarray | None:
-    """(h, w, channels) uint8, in an eighth of the time that Pillow takes; None if the file is damaged.
+    """(h, w, channels) uint8, in a seventh of the time that Pillow takes; None if the file is damaged.
 
     Pillow then says what is wrong with it, or reads it nevertheless.
     """

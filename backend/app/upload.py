@@ -14,9 +14,9 @@ from app import decoding, imaging, screening
 from app.body import parsed_form
 from app.client import find_client
 from app.errors import (
+    BODY_ERRORS,
     BadRequest,
     BlankImage,
-    BodyTooLarge,
     Busy,
     ForeignOrigin,
     ImageTooLarge,
@@ -54,7 +54,7 @@ PICTURE_ERRORS = (
     BadRequest,
     MalformedImage,
     ForeignOrigin,
-    BodyTooLarge,
+    *BODY_ERRORS,
     ImageTooLarge,
     NotAnImage,
     BlankImage,

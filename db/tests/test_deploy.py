@@ -41,6 +41,23 @@ def test_swarm_accepts_the_stack():
     run("docker", "stack", "config", "--compose-file", "deploy/stack.yml")
 
 
+@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/stack.yml"])
+def test_backend_gets_every_setting(file: str):
+    config = (ROOT / "backend/app/config.py").read_text()
+    settings = {
+        name.upper() for name in re.findall(r"^    (\w+): ", config.partition("class Settings")[2], re.MULTILINE)
+    }
+    text = (ROOT / file).read_text()
+    backend = text[text.index("\n  backend:") : text.index("\n  frontend:")]
+    given = set(re.findall(r"^ +([A-Z_]+): ", text.partition("\nservices:")[0] + backend, re.MULTILINE))
+    given |= {name.removesuffix("_FILE") for name in given}
+    assert {"GALLERY", "LIMIT_VISIT_WRITES"} < settings
+    of_trainers = {"RETRAIN_AFTER"}
+    usual = {"DB_PORT", "POSTGRES_DB", "DB_USER"} if "stack" in file else set()
+    secrets = {name for name in settings if name.endswith("_FILE")}
+    assert settings - secrets - of_trainers - usual <= given
+
+
 @needs_docker
 @pytest.mark.parametrize("domain", [":80", "digits.example.org"])
 def test_caddy_accepts_its_configuration(domain: str):

@@ -20,11 +20,11 @@ from app.admin import AdminOnly
 from app.body import parsed_form
 from app.database import Pool, Snapshot, connect
 from app.errors import (
+    BODY_ERRORS,
     DATABASE_ERRORS,
     AdminDisabled,
     BadArchive,
     BadRequest,
-    BodyTooLarge,
     InvalidRequest,
     StorageFull,
     TokenMissing,
@@ -106,7 +106,7 @@ async def _uploaded(request: Request) -> AsyncIterator[IO[bytes]]:
 @router.post(
     "/import",
     openapi_extra=ARCHIVE_BODY,
-    responses=responses(BadRequest, BodyTooLarge, InvalidRequest, BadArchive, StorageFull),
+    responses=responses(BadRequest, *BODY_ERRORS, InvalidRequest, BadArchive, StorageFull),
 )
 async def import_submissions(
     file: Annotated[IO[bytes], Depends(_uploaded)],

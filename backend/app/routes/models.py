@@ -10,10 +10,10 @@ from app.body import described, json_body
 from app.client import CurrentClient
 from app.database import Connection, Pool, connect_for
 from app.errors import (
+    BODY_ERRORS,
     DATABASE_ERRORS,
     AdminDisabled,
     AlreadyServing,
-    BodyTooLarge,
     Busy,
     DatabaseUnavailable,
     ForeignOrigin,
@@ -91,7 +91,7 @@ async def list_promotions(connection: Connection, limit: Annotated[int, Query(ge
         ModelNotFound,
         AlreadyServing,
         GateNotPassed,
-        BodyTooLarge,
+        *BODY_ERRORS,
         ModelRefused,
         InvalidRequest,
         *DATABASE_ERRORS,

@@ -19,10 +19,10 @@ from app.body import FormRoute, described, json_body
 from app.client import CurrentClient
 from app.database import Connection, Pool, connect
 from app.errors import (
+    BODY_ERRORS,
     DATABASE_ERRORS,
     AdminDisabled,
     BadCursor,
-    BodyTooLarge,
     ForeignOrigin,
     InvalidRequest,
     KeyReused,
@@ -67,7 +67,7 @@ IdempotencyKey = Annotated[
 
 ONE = "/{submission_id:uuid}"  # uuid: else DELETE /submissions/count would match, too
 WITH_TOKEN = responses(WrongToken, AdminDisabled)  # if the token is optional
-ADMIN = responses(TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, BodyTooLarge)  # if it is required
+ADMIN = responses(TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, *BODY_ERRORS)  # if it is required
 
 
 @router.post(
