@@ -14,8 +14,7 @@ from starlette.responses import Response
 from app.errors import BadRequest, BodyTooLarge, InvalidRequest
 
 MAX_JSON = 100_000  # bytes; 200 ids take 8,000
-MAX_FILES, MAX_FIELDS = 1, 10  # of a form
-MAX_FIELD = 10_000  # bytes
+FORM = {"max_files": 1, "max_fields": 10, "max_part_size": 10_000}  # bytes, of a field
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -61,7 +60,7 @@ def described(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
 async def parsed_form(request: Request) -> AsyncIterator[FormData]:
     """A form that holds one file and few fields. Raises BadRequest, and Starlette's HTTPException."""
     try:
-        form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS)
+        form = await request.form(**FORM)
     except UnicodeError as e:  # by the `charset` that the client names
         raise BadRequest("The form's charset cannot be used.") from e
     try:
@@ -72,7 +71,7 @@ async def parsed_form(request: Request) -> AsyncIterator[FormData]:
 
 class _SmallForms(Request):
     def form(self, **limits: Any) -> Any:
-        return super().form(**{"max_files": MAX_FILES, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD} | limits)
+        return super().form(**FORM | limits)
 
 
 class FormRoute(APIRoute):

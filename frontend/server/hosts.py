@@ -1,11 +1,11 @@
-"""Which host names this server answers to: DNS rebinding attacks use a name that the attacker owns."""
+"""Which host names this server answers to: any other could be a DNS rebinding attack."""
 
 import re
 from functools import lru_cache
 from ipaddress import ip_address
 
 HOST = re.compile(r"(?:\[(?P<address>[\da-f:.]+)\]|(?P<name>[\w.-]*?)\.?)(?::\d*)?", re.ASCII)
-# endings that nobody can register
+# names that end so cannot be registered
 PRIVATE = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
 
@@ -13,8 +13,8 @@ PRIVATE = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 def answers_to(host: str, configured: str) -> bool:
     """Whether a `Host` header names this server. `configured`: ALLOWED_HOSTS.
 
-    It does if it is an IP address, a name without a dot (`localhost`, a service of Compose), one of a private network,
-    or a configured one: `digits.example.org`, `*.example.org`, or `*` for any.
+    These do: IP addresses, names without a dot (`localhost`, a service of Compose), names of private networks, and
+    configured ones: `digits.example.org`, `*.example.org`, or `*` for any.
     """
     found = HOST.fullmatch(host.lower())
     if found is None:

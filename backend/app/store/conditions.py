@@ -2,11 +2,9 @@
 
 from typing import Any
 
-# the columns that clients see
-SELECT_SUBMISSION = """
-    SELECT id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status, visit
-    FROM submissions
-"""
+# what clients see
+COLUMNS = "id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status, visit"
+SELECT_SUBMISSION = f"SELECT {COLUMNS} FROM submissions "
 
 # visible to a client that sent this idempotency key, or none
 SHOWN = "(%(all)s OR status = 'approved' OR idempotency_key = %(key)s)"

@@ -90,7 +90,7 @@ async def find_weights(connection: AsyncConnection, version: str) -> bytes | Non
         return await cursor.fetchone()
 
 
-async def list_all(connection: AsyncConnection, serving: str, sees_all: bool = True) -> list[Model]:
+async def list_all(connection: AsyncConnection, serving: str, sees_all: bool) -> list[Model]:
     """Newest first. `serving`: the version that serves in this process. Sketches are counted as in the statistics."""
     async with connection.cursor(row_factory=class_row(Model)) as cursor:
         await cursor.execute(

@@ -9,7 +9,7 @@ from app.schemas.statistics import DayModelStatistics, DayStatistics, ModelStati
 from app.store.conditions import COUNTED
 
 
-async def count_by_answer(connection: AsyncConnection, sees_all: bool = True) -> list[dict[str, Any]]:
+async def count_by_answer(connection: AsyncConnection, sees_all: bool) -> list[dict[str, Any]]:
     """The number of submissions by label and prediction, and how many of them were unsure."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
@@ -24,7 +24,7 @@ async def count_by_answer(connection: AsyncConnection, sees_all: bool = True) ->
         return await cursor.fetchall()
 
 
-async def count_by_confidence(connection: AsyncConnection, sees_all: bool = True) -> list[dict[str, Any]]:
+async def count_by_confidence(connection: AsyncConnection, sees_all: bool) -> list[dict[str, Any]]:
     """Submissions, mean confidence and accuracy by tenths of confidence; `bin` from 0 to 9."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
@@ -40,7 +40,7 @@ async def count_by_confidence(connection: AsyncConnection, sees_all: bool = True
         return await cursor.fetchall()
 
 
-async def count_by_day(connection: AsyncConnection, sees_all: bool = True) -> list[DayStatistics]:
+async def count_by_day(connection: AsyncConnection, sees_all: bool) -> list[DayStatistics]:
     """The last 90 days that have submissions, oldest first."""
     async with connection.cursor(row_factory=class_row(DayStatistics)) as cursor:
         await cursor.execute(
@@ -62,7 +62,7 @@ async def count_by_day(connection: AsyncConnection, sees_all: bool = True) -> li
         return await cursor.fetchall()
 
 
-async def count_by_model(connection: AsyncConnection, sees_all: bool = True) -> list[ModelStatistics]:
+async def count_by_model(connection: AsyncConnection, sees_all: bool) -> list[ModelStatistics]:
     """The model with the latest submission first."""
     async with connection.cursor(row_factory=class_row(ModelStatistics)) as cursor:
         await cursor.execute(
@@ -78,7 +78,7 @@ async def count_by_model(connection: AsyncConnection, sees_all: bool = True) -> 
         return await cursor.fetchall()
 
 
-async def count_by_day_and_model(connection: AsyncConnection, sees_all: bool = True) -> list[DayModelStatistics]:
+async def count_by_day_and_model(connection: AsyncConnection, sees_all: bool) -> list[DayModelStatistics]:
     """The last 90 days that have submissions, oldest first; within a day, the model with most submissions first."""
     async with connection.cursor(row_factory=class_row(DayModelStatistics)) as cursor:
         await cursor.execute(

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
 from app.schemas.submissions import Submission
-from app.store.conditions import SELECT_SUBMISSION, SHOWN
+from app.store.conditions import COLUMNS, SELECT_SUBMISSION, SHOWN
 from app.store.rows import fetch_one
 
 
@@ -32,14 +32,13 @@ async def insert(connection: AsyncConnection, new: NewSubmission) -> Submission 
         return None
     async with connection.cursor(row_factory=class_row(Submission)) as cursor:
         await cursor.execute(
-            """
+            f"""
             INSERT INTO submissions (idempotency_key, request_sha256, image, prediction, confidence, unsure,
                                      probabilities, model, true_label, visit)
             VALUES (%(idempotency_key)s, %(request_sha256)s, %(image)s, %(prediction)s, %(confidence)s, %(unsure)s,
                     %(probabilities)s, %(model)s, %(true_label)s, %(visit)s)
             ON CONFLICT (idempotency_key) DO NOTHING
-            RETURNING id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status,
-                      visit
+            RETURNING {COLUMNS}
             """,
             new._asdict(),
         )
@@ -57,7 +56,7 @@ async def find_repeated(connection: AsyncConnection, key: UUID, request_sha256: 
 
 
 async def find(
-    connection: AsyncConnection, submission_id: UUID, sees_all: bool = True, key: UUID | None = None
+    connection: AsyncConnection, submission_id: UUID, sees_all: bool, key: UUID | None = None
 ) -> Submission | None:
     """Unless `sees_all`, only if it is approved or has this idempotency key."""
     async with connection.cursor(row_factory=class_row(Submission)) as cursor:
@@ -68,7 +67,7 @@ async def find(
 
 
 async def find_image(
-    connection: AsyncConnection, submission_id: UUID, sees_all: bool = True, key: UUID | None = None
+    connection: AsyncConnection, submission_id: UUID, sees_all: bool, key: UUID | None = None
 ) -> bytes | None:
     """As find."""
     async with connection.cursor(row_factory=scalar_row) as cursor:
@@ -93,8 +92,7 @@ async def change(connection: AsyncConnection, ids: list[UUID], **columns: Any) -
             SET true_label = CASE WHEN %(relabel)s THEN %(true_label)s ELSE true_label END,
                 status = coalesce(%(status)s, status)
             WHERE id IN (SELECT id FROM chosen)
-            RETURNING id, created_at, prediction, confidence, unsure, probabilities, model, true_label, correct, status,
-                      visit
+            RETURNING {COLUMNS}
             """,
             {"ids": ids, "relabel": "true_label" in columns, "true_label": None, "status": None} | columns,
         )

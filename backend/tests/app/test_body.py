@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from app.body import MAX_FIELDS, MAX_JSON
-from tests.calls import ADMIN, assert_problem, count, insert, submit
+from app.body import FORM, MAX_JSON
+from tests.calls import ADMIN, assert_problem, count, insert
 from tests.drawings import seven
 
 JSON_CALLS = {
@@ -80,7 +80,7 @@ def test_form_in_capitals_is_a_form(client):
 
 @pytest.mark.parametrize("path", ["/predict", "/submissions", "/submissions/import"])
 def test_form_of_many_fields_is_refused(client, database, path):
-    many = {f"field{n}": "x" for n in range(MAX_FIELDS + 1)}
+    many = {f"field{n}": "x" for n in range(FORM["max_fields"] + 1)}
     answer = client.post(path, files={"file": ("7.png", seven())}, data={"true_label": "7"} | many, headers=ADMIN)
     assert_problem(answer, 400, "BadRequest")
     files = [("file", (f"{n}.png", seven(), "image/png")) for n in range(2)]
@@ -88,8 +88,10 @@ def test_form_of_many_fields_is_refused(client, database, path):
     assert count(database) == 0
 
 
-def test_long_field_is_refused(client):
-    assert_problem(submit(client, label="7", visit="x" * 20_000), 400, "BadRequest")
+@pytest.mark.parametrize("path", ["/predict", "/submissions", "/submissions/import"])
+def test_long_field_is_refused(client, path):
+    fields = {"true_label": "7", "visit": "x" * 20_000}
+    assert_problem(client.post(path, files={"file": ("7.png", seven())}, data=fields, headers=ADMIN), 400, "BadRequest")
 
 
 @pytest.mark.parametrize("headers", [b"X: " + b"y" * 1_000_000, b"X: y\r\n" * 100_000], ids=["long", "many"])

@@ -1,9 +1,7 @@
 """The style sheet comes with the page, not after it."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
+from conftest import run
 from playwright.sync_api import expect
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -27,9 +25,7 @@ def ask(answer: Response, headers: dict[str, str]) -> tuple[dict[str, str], byte
 
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": "/", "headers": encoded}
-    # in a thread: where Playwright runs, this one has a loop already
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(FirstPaint(page)(scope, None, send))).result()
+    run(FirstPaint(page)(scope, None, send))
     start, body = sent
     return {name.decode(): value.decode() for name, value in start["headers"]}, body["body"], came
 

@@ -5,14 +5,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import calls
 import pytest
 import websockets
-from conftest import FRONTEND, PATIENCE_S, Server
+from conftest import FRONTEND, PATIENCE_S, Server, run
 from drawings import picture
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -73,8 +72,7 @@ def open_until_it_takes_little(page_server: Server, view: str) -> None:
         await asyncio.gather(*[open_view(page_server.url, view) for _ in range(CLASS)])
 
     def open_in_thread() -> None:  # where Playwright runs, this one has a loop already
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, open_all()).result()
+        run(open_all())
 
     deadline = time.monotonic() + PATIENCE_S  # the first ones come while server/warm_up.py is at work
     while True:

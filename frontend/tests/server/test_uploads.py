@@ -1,10 +1,8 @@
 """Only those who signed in upload files; test_browser.py imports an archive that way."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import requests
+from conftest import run
 from starlette.responses import PlainTextResponse
 
 from common import admin
@@ -19,8 +17,7 @@ def put(path: str, method: str = "PUT") -> int:
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "headers": []}
-    with ThreadPoolExecutor(1) as thread:  # where Playwright runs, this one has a loop already
-        thread.submit(lambda: asyncio.run(Uploads(PlainTextResponse("kept"))(scope, None, send))).result()
+    run(Uploads(PlainTextResponse("kept"))(scope, None, send))
     return sent[0]["status"]
 
 
