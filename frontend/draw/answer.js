@@ -1,9 +1,12 @@
-// The card that shows the reading. Its size never changes.
+// The card that shows the reading. Its size never changes. Screen readers hear what it says once it rests: while the pen moves,
+// it changes several times a second.
+
+const RESTS_MS = 600;
 
 export class Answer {
   constructor(root) {
     this.root = root;
-    this.parts = Object.fromEntries([".sign", ".sentence", ".detail", ".seen img", ".seen"].map((name) => [name, root.querySelector(name)]));
+    this.parts = Object.fromEntries([".sign", ".sentence", ".detail", ".seen img", ".seen", ".spoken"].map((name) => [name, root.querySelector(name)]));
   }
 
   say({ kind, sign, sentence, detail }) {
@@ -12,6 +15,8 @@ export class Answer {
     for (const [name, text] of Object.entries({ ".sign": sign, ".sentence": sentence, ".detail": detail })) {
       if (this.parts[name].textContent !== text) this.parts[name].textContent = text;
     }
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => (this.parts[".spoken"].textContent = `${sentence}. ${detail}`), RESTS_MS);
   }
 
   // What the model saw, or null.

@@ -34,12 +34,12 @@ export class Keypad {
   }
 
   set undoable(on) {
-    this.keys.undo.disabled = !on;
+    this.keys.undo.ariaDisabled = !on;
   }
 
   // The digit that a round asks for, or null.
   set asked(label) {
-    this.keys.none.disabled = label !== null;
+    this.keys.none.ariaDisabled = label !== null;
     for (const [key, element] of Object.entries(this.keys)) element.classList.toggle("asked", key === label);
   }
 
@@ -62,7 +62,7 @@ export class Keypad {
     if (key === "undo") element.append("Undo");
     else if (key === "none") element.append("Not a digit");
     else element.innerHTML = `${key}<i aria-hidden="true"></i>`;
-    element.disabled = key === "undo";
+    element.ariaDisabled = key === "undo"; // not `disabled`: it would lose the focus
     element.addEventListener("click", () => (key === "undo" ? this.onUndo() : this.onLabel(key)));
     return element;
   }

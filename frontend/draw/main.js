@@ -59,8 +59,8 @@ class Page {
   }
 
   does = {
-    undo: () => this.sheet.ink.undo(),
-    redo: () => this.sheet.ink.redo(),
+    undo: () => this.step("undo"),
+    redo: () => this.step("redo"),
     clear: () => this.clear(),
     pen: () => this.sheet.changePen(),
     why: () => this.toggleWhy(),
@@ -69,7 +69,7 @@ class Page {
 
   #listen() {
     for (const button of this.root.querySelectorAll("button[data-do]")) {
-      button.addEventListener("click", () => this.does[button.dataset.do]?.());
+      button.addEventListener("click", () => button.ariaDisabled !== "true" && this.does[button.dataset.do]?.());
       button.addEventListener("mousedown", (event) => event.preventDefault()); // no focus by mouse: see keypad.js
     }
     this.listening = new AbortController();
@@ -88,8 +88,16 @@ class Page {
     if (!final || this.sheet.isEmpty) this.why.close();
     if (this.sheet.photo.file) return;
     if (this.sheet.isEmpty) return this.emptied();
+    if (this.sheet.ink.drawing) this.yesTo = null; // Enter was for the ink before
     this.reader.ink(final);
     this.reply.expect();
+  }
+
+  // Undoes or redoes a stroke.
+  step(name) {
+    if (this.sheet.photo.file) return;
+    this.yesTo = null;
+    this.sheet.ink[name]();
   }
 
   emptied() {
@@ -103,6 +111,7 @@ class Page {
     this.reply.reacting = false;
     this.sheet.clear();
     this.emptied();
+    this.sheet.resume();
   }
 
   took() {
@@ -124,7 +133,7 @@ class Page {
   show(answer) {
     this.reply.read(answer);
     if (!this.reader.settled) this.reply.expect();
-    this.sheet.disable({ why: false });
+    this.sheet.disable({ why: this.reply.reading.kind === "none" }); // there is no digit to ask about
     this.outbox.wake();
     if (this.yesTo && this.reader.settled) this.label(this.reply.reading.guess);
   }
@@ -132,6 +141,7 @@ class Page {
   fail(error) {
     if (error.tooMany && this.reply.reading) return this.reply.pause(error.message);
     if (error instanceof Refused && !this.reader.settled) return; // as for a first dot; newer ink is read next
+    if (this.yesTo) this.nudge();
     this.yesTo = null;
     this.why.close();
     this.sheet.disable({ why: true });
@@ -154,7 +164,7 @@ class Page {
     const { ink, photo } = this.sheet;
     const { asked } = this.round;
     if (this.sheet.isEmpty || photo.refusal) return this.nudge();
-    if (asked && label !== asked) return this.keypad.flash(asked, "nudged");
+    if (asked && label !== asked) return this.remind(asked);
     ink.lift();
     const { reading } = this.reply;
     const picture = this.sheet.picture();
@@ -166,22 +176,33 @@ class Page {
     this.reply.react(label, guess);
     this.sheet.putAway(entry.key);
     this.emptied();
+    this.sheet.resume();
     this.sheet.show();
     if (asked) this.round.add(entry.key);
     this.undoable();
   }
 
-  // Enter confirms the guess; if the latest ink has not been read yet, as soon as it has.
+  // Enter confirms the guess; if the latest ink has not been read yet, as soon as it has, unless there is more ink before.
   yes() {
-    if (this.sheet.isEmpty) return this.nudge();
+    if (this.sheet.isEmpty || this.sheet.photo.refusal) return this.nudge();
     if (this.round.asked) return this.label(this.round.asked);
-    const { reading } = this.reply;
-    if (reading && this.reader.settled && !this.sheet.ink.drawing) return this.label(reading.guess);
+    const { reading, failed } = this.reply;
+    const settled = this.reader.settled && !this.sheet.ink.drawing;
+    if (reading && settled) return this.label(reading.guess);
+    if (failed || settled) return this.nudge(); // no reading is on its way
     this.sheet.ink.lift();
     this.yesTo = true;
+    this.reply.promise();
+  }
+
+  // In a round, only the digit asked for is a label.
+  remind(asked) {
+    this.keypad.flash(asked, "nudged");
+    this.reply.remind();
   }
 
   nudge() {
+    if (!this.sheet.photo.refusal) this.reply.hint(this.sheet.isEmpty);
     this.root.classList.remove("nudged");
     void this.root.offsetWidth; // restarts the animation
     this.root.classList.add("nudged");
@@ -193,7 +214,7 @@ class Page {
     this.mine.remove(last.key);
     this.round.remove(last.key);
     this.reply.reacting = false;
-    this.sheet.restore(last.key);
+    if (!this.sheet.restore(last.key)) this.reply.tookBack(last.label);
     this.undoable();
     await this.outbox.undo(last.key);
   }
@@ -228,8 +249,9 @@ class Page {
 
   toggleRound() {
     this.reply.reacting = false;
-    if (this.round.asked) this.round.stop();
-    else this.round.start();
+    if (this.round.asked) return this.round.stop();
+    this.clear(); // what is drawn is not the digit that the round will ask for
+    this.round.start();
   }
 
   asked() {
@@ -245,8 +267,8 @@ class Page {
     const { ink } = this.sheet;
     const [ctrl, key] = [event.ctrlKey || event.metaKey, event.key.toLowerCase()];
     if (key === "escape") this.why.close();
-    else if (ctrl && key === "z" && !event.shiftKey) ink.canUndo ? ink.undo() : this.undo();
-    else if (ctrl && (key === "y" || key === "z")) ink.redo();
+    else if (ctrl && key === "z" && !event.shiftKey) ink.canUndo ? this.step("undo") : this.undo();
+    else if (ctrl && (key === "y" || key === "z")) this.step("redo");
     else return;
     if (ctrl) event.preventDefault();
   }

@@ -8,6 +8,7 @@ export class Pen {
   constructor(button) {
     this.button = button;
     this.choice = recall("pen", 1);
+    if (!PENS[this.choice]) this.choice = 1;
     this.#show();
   }
 

@@ -1,7 +1,7 @@
 // What the card and the keypad show: the reading while the pen moves, the reaction to a label, and what to draw next.
 
 import { Refused } from "./server.js";
-import { article, reaction, verdict } from "./words.js";
+import { article, plain, reaction, verdict } from "./words.js";
 
 const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
 const WAITING = { kind: "waiting", sign: "…", sentence: "One moment", detail: "I’m reading it." };
@@ -56,6 +56,32 @@ export class Reply {
     // no probabilities for what is not a digit
     const shares = kind === "none" ? null : answer.probabilities;
     this.keypad.show(shares, guess, rival);
+  }
+
+  // Whether the sketch could not be read.
+  get failed() {
+    return this.reading === null && this.answer.said.kind === "failed";
+  }
+
+  // It will be labelled with its reading.
+  promise() {
+    this.answer.say({ ...this.answer.said, detail: "I’ll store it as soon as I have read it." });
+  }
+
+  // Why a press did nothing.
+  hint(isEmpty) {
+    if (isEmpty) this.answer.say({ ...this.#invitation(), detail: "Draw a digit first." });
+    else if (this.failed) this.answer.say({ ...this.answer.said, detail: "I can’t read it now. Which digit is it?" });
+  }
+
+  remind() {
+    const { asked } = this.asks();
+    this.answer.say({ ...this.#invitation(), detail: `This round asks for ${article(asked)} now.` });
+  }
+
+  // A picture that this tab no longer has.
+  tookBack(label) {
+    if (!this.asks().asked) this.answer.say({ kind: "waiting", sign: "↶", sentence: "Taken back", detail: `It is no longer stored as ${plain(label)}.` });
   }
 
   // `drawing`: whether more ink may help
@@ -122,7 +148,8 @@ export class Reply {
 
   #inRound() {
     const { kind, guess } = this.reading;
-    const detail = `${kind === "sure" ? `I read ${article(guess)}.` : "I’m not sure yet."} ${DONE}`;
+    const { place } = this.asks();
+    const detail = `${place}. ${kind === "sure" ? `I read ${article(guess)}.` : "I’m not sure yet."} ${DONE}`;
     return { ...this.#invitation(), detail };
   }
 }

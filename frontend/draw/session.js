@@ -1,8 +1,14 @@
 // What this tab keeps when it is reloaded. Other tabs do not see it: computers are shared.
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+// What is not like `fallback`, as from another release, counts as absent; in a list, so do null and the like.
 export function recall(name, fallback = null) {
   try {
-    return JSON.parse(sessionStorage.getItem(`draw.${name}`)) ?? fallback;
+    const value = JSON.parse(sessionStorage.getItem(`draw.${name}`)) ?? fallback;
+    if (fallback === null) return value;
+    if (typeof value !== typeof fallback || Array.isArray(value) !== Array.isArray(fallback)) return fallback;
+    return Array.isArray(value) ? value.filter(Boolean) : value;
   } catch {
     return fallback;
   }
@@ -29,7 +35,8 @@ export function uuid() {
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
 export function visit() {
-  const id = recall("visit") ?? uuid();
+  const kept = recall("visit", "");
+  const id = UUID.test(kept) ? kept : uuid();
   keep("visit", id);
   return id;
 }

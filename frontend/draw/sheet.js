@@ -14,8 +14,9 @@ export class Sheet {
     this.ink = new Ink(root.querySelector(".ink"), {
       onInk: (final) => this.#inked(final), onSteps: () => this.show(), penWidth: this.pen.width,
     }); // prettier-ignore
-    this.photo = new Photo(root, { onTake: onPhoto, onRefuse });
+    this.photo = new Photo(root, { onTake: () => this.#took(), onRefuse });
     this.photos = new Map(); // labelled ones, by key
+    this.aside = []; // what was on the sheet when a labelled sketch was taken back
   }
 
   // Restores the drawing after a reload.
@@ -69,15 +70,39 @@ export class Sheet {
     this.ink.reset();
   }
 
+  // Puts a labelled sketch back on the sheet; `resume` brings back what was there. Returns whether it is still known: a reload
+  // forgets pictures.
   restore(key) {
+    const file = this.photos.get(key);
     const drawing = recall(`original.${key}`, []);
     keep(`original.${key}`, null);
-    if (this.photos.has(key)) {
-      this.photo.show(this.photos.get(key));
-      this.onPhoto();
-    } else if (drawing.length) {
+    if (!file && !drawing.length) return false;
+    if (!this.isEmpty) {
+      this.ink.lift();
+      this.aside.push({ file: this.photo.file, drawing: this.ink.objects });
+    }
+    this.photo.drop();
+    this.#fill({ file, drawing });
+    return true;
+  }
+
+  resume() {
+    if (this.aside.length) this.#fill(this.aside.pop());
+  }
+
+  #fill({ file, drawing }) {
+    if (file) {
+      this.photo.show(file);
+      this.#took();
+    } else {
       this.ink.isEmpty ? this.ink.reset(drawing) : this.ink.replace(drawing);
     }
+  }
+
+  // There is a picture or a drawing on the sheet, never both.
+  #took() {
+    if (!this.ink.isEmpty) this.ink.replace([]);
+    this.onPhoto();
   }
 
   changePen() {
@@ -87,13 +112,14 @@ export class Sheet {
 
   // Enables the tools that can be used now.
   show() {
-    this.disable({ undo: !this.ink.canUndo, redo: !this.ink.canRedo, clear: this.isEmpty });
+    const { file } = this.photo;
+    this.disable({ undo: file || !this.ink.canUndo, redo: file || !this.ink.canRedo, clear: this.isEmpty });
     this.root.classList.toggle("inked", !this.isEmpty);
     if (!this.ink.drawing) keep("drawing", this.ink.objects.length ? this.ink.objects : null);
   }
 
   disable(tools) {
-    for (const [name, disabled] of Object.entries(tools)) this.#tool(name).disabled = Boolean(disabled);
+    for (const [name, disabled] of Object.entries(tools)) this.#tool(name).ariaDisabled = Boolean(disabled);
   }
 
   stop() {
