@@ -22,7 +22,7 @@ export class Outbox {
 
   async #start() {
     const kept = await records;
-    this.advice = kept.lasts ? [] : [IN_MEMORY];
+    this.lasts = kept.lasts;
     queue ??= new Queue({ store: kept, tab: visit(), send: store, takeBack });
     queue.onOutcome = (key, outcome) => outcome && this.onStored(key, outcome);
     queue.onChange = (state) => this.#changed(state);
@@ -49,7 +49,7 @@ export class Outbox {
 
   #changed({ waiting, refused, trouble }) {
     clearTimeout(this.showing);
-    const show = () => this.#show(waiting.length, [trouble, ...this.advice].filter(Boolean));
+    const show = () => this.#show(waiting.length, trouble);
     if (waiting.length && !trouble) this.showing = setTimeout(show, SHOW_AFTER_MS);
     else show();
     this.mine.waiting(new Set(waiting.map(({ key }) => key)));
@@ -60,14 +60,17 @@ export class Outbox {
     this.told = own.length;
   }
 
-  #show(count, reasons) {
+  #show(count, trouble) {
     this.line.replaceChildren();
     if (!count) return this.onQueue(null);
-    const many = document.createElement("b");
-    const why = document.createElement("span");
-    many.textContent = count === 1 ? "1 sketch is waiting." : `${count} sketches are waiting.`;
-    why.textContent = reasons.map((reason) => ` ${reason}`).join("");
-    this.line.append(many, why);
-    this.onQueue(this.line.textContent);
+    const many = count === 1 ? "1 sketch is waiting." : `${count} sketches are waiting.`;
+    this.#add("b", many);
+    if (trouble) this.#add("span", ` ${trouble}`);
+    if (!this.lasts) this.#add("em", ` ${IN_MEMORY}`);
+    this.onQueue([many, trouble].filter(Boolean).join(" "));
+  }
+
+  #add(tag, words) {
+    this.line.append(Object.assign(document.createElement(tag), { textContent: words }));
   }
 }
