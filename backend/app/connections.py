@@ -9,6 +9,7 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Container, Iterator
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +17,7 @@ from app.client import find_client, network
 
 MANY = 1024  # half of those that are accepted
 LOOK_S = 0.05
+UNREAD_S = 20  # for a client to take some of a response
 
 Peer = tuple[str, int]  # address and port
 
@@ -38,6 +40,14 @@ class NoteInUse:
             await self.app(scope, receive, send)
         finally:
             _in_use.pop(peer, None)
+
+
+def limit_unread(port: int) -> None:
+    """Has the system close connections to `port` whose client reads nothing for UNREAD_S (Linux)."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    for listener in _sockets(port):  # accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNREAD_S)
 
 
 def make_room(port: int) -> None:
@@ -64,20 +74,27 @@ def hang_up(port: int, peers: Container[Peer] | None = None) -> None:
     """Closes this process's connections to `port`: all of them, or those of `peers`."""
     for connection, peer in _connections(port):
         if peers is None or peer in peers:
-            connection.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # the client was quicker
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _connections(port: int) -> Iterator[tuple[socket.socket, Peer]]:
+    for connection in _sockets(port):
+        with suppress(OSError):  # one that only listens
+            address, its_port, *_ = connection.getpeername()
+            yield connection, (address, its_port)
+
+
+def _sockets(port: int) -> Iterator[socket.socket]:
+    """This process's, at `port`."""
     for name in os.listdir("/dev/fd"):
         try:
-            connection = socket.socket(fileno=int(name))
+            found = socket.socket(fileno=int(name))
         except OSError:  # not a socket
             continue
         try:
-            if connection.getsockname()[1] == port:
-                address, its_port, *_ = connection.getpeername()
-                yield connection, (address, its_port)
-        except (OSError, IndexError, TypeError, ValueError):  # one that only listens, or another kind of socket
-            pass
+            with suppress(OSError, IndexError):  # it was closed, or is of another kind
+                if found.getsockname()[1] == port:
+                    yield found
         finally:
-            connection.detach()  # it is the server's
+            found.detach()  # it is the server's

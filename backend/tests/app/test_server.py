@@ -169,6 +169,24 @@ def test_clients_with_the_most_connections_lose_some(monkeypatch, most, expected
     assert ("a", 6) in kept, "it has a request"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT is Linux's")
+def test_connection_whose_client_reads_nothing_is_closed(service):
+    path, times = "/static-offline-docs/swagger-ui-bundle.js", 5  # more than the system buffers
+    size = int(service.client.get(path, headers={"Accept-Encoding": "identity"}).headers["content-length"])
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(3)
+        connection.connect((service.client.base_url.host, service.client.base_url.port))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * times)
+        time.sleep(connections.UNREAD_S + 10)
+        read = 0
+        with suppress(TimeoutError):  # no more comes, nor is the end announced
+            while part := answer(connection):
+                read += len(part)
+    assert read < times * size
+
+
 # --- bodies -----------------------------------------------------------------------------------------
 
 
