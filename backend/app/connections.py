@@ -42,20 +42,26 @@ class NoteInUse:
             _in_use.pop(peer, None)
 
 
-def limit_unread(port: int) -> None:
-    """Has the system close connections to `port` whose client reads nothing for UNREAD_S (Linux)."""
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return
-    for listener in _sockets(port):  # accepted connections inherit it
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNREAD_S)
+def watch(port: int) -> None:
+    """Has connections closed whose client reads nothing, and makes room; never returns.
 
-
-def make_room(port: int) -> None:
-    """Where there are more than MANY connections to `port`, closes some of the clients with the most, over and over."""
+    Where there are more than MANY connections to `port`, closes some of the clients with the most, over and over.
+    """
+    limited = not hasattr(socket, "TCP_USER_TIMEOUT")  # only on Linux
     while True:
         time.sleep(LOOK_S)
+        limited = limited or _limit_unread(port)
         if len(os.listdir("/dev/fd")) > MANY:
             hang_up(port, choose([peer for _, peer in _connections(port)], MANY))
+
+
+def _limit_unread(port: int) -> bool:
+    """Sets what accepted connections inherit; False if there is no listener yet: it comes after the application."""
+    for listener in _sockets(port):
+        if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNREAD_S)
+            return True
+    return False
 
 
 def choose(peers: list[Peer], most: int) -> set[Peer]:

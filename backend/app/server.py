@@ -91,8 +91,7 @@ def load(app: str, port: int) -> Callable[..., Any]:
     logs.configure(settings.log_level, settings.log_format)
     loop = asyncio.get_event_loop()
     loop.add_signal_handler(signal.SIGUSR1, connections.hang_up, port)
-    connections.limit_unread(port)
-    threading.Thread(target=connections.make_room, args=[port], daemon=True).start()
+    threading.Thread(target=connections.watch, args=[port], daemon=True).start()
     if sys.platform == "linux":
         loop.call_soon(_lower_network_thread, loop)
     _configure_malloc()  # again, for a worker that is not a fork
