@@ -29,7 +29,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
         await stack.enter_async_context(routes.lifespan(app))
         if server := connections.find_server():
             stopping.stop_in_two_steps(server)
-            stack.callback(asyncio.create_task(connections.close_waiting(server)).cancel)
+            for work in (connections.close_waiting(server), connections.return_memory()):
+                stack.callback(asyncio.create_task(work).cancel)
         yield
 
 

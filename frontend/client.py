@@ -6,6 +6,8 @@ The backend believes them because PROXY_SECRET comes with them.
 import hmac
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
 
 import streamlit as st
 from starlette.requests import HTTPConnection, Request
@@ -14,6 +16,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 SECRET, ADDRESS, VISIT = "X-Proxy-Secret", "X-Forwarded-For", "X-Visit"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 HERE = "127.0.0.1"
+PREFIX = 64  # bits
+CACHED = 10_000  # addresses
 
 Headers = dict[str, str]
 
@@ -31,9 +35,21 @@ def find_visit(request: Request) -> str:
 
 
 def address(connection: HTTPConnection, secret: str | None) -> str:
-    """The browser's address, as far as it is known."""
+    """The browser's address, as far as it is known, for counting; of an IPv6 address the first 64 bits."""
     sender = _sender(connection)
-    return _headers(connection.headers, sender, secret).get(ADDRESS, sender)
+    return network(_headers(connection.headers, sender, secret).get(ADDRESS, sender))
+
+
+@lru_cache(CACHED)
+def network(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the 64 bits of an IPv6 address that a household or a host has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return ""
+    if parsed.version == 4:
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((parsed.packed, PREFIX), strict=False).network_address)
 
 
 def _sender(connection: HTTPConnection) -> str:

@@ -1,6 +1,7 @@
 """Limits on the connections to this server, each of which takes memory and a file."""
 
 import asyncio
+import ctypes
 import resource
 import signal
 import time
@@ -19,6 +20,7 @@ FILES = 65_536
 CONNECTIONS = 2000  # beyond which those that wait for a request are closed
 REQUEST_S = 20  # for a request's headers to arrive
 LOOK_S = 0.5
+TRIM_S = 10
 # open pages: each may hold a message of `maxMessageSize` MB (.streamlit/config.toml), and the container has 1 GB
 SOCKETS = 600
 SOCKETS_OF_ADDRESS = 300  # a school
@@ -59,11 +61,19 @@ async def close_waiting(server: Server) -> None:
             each.transport.abort()
 
 
+async def return_memory() -> None:
+    """Returns freed memory to the system now and then, which glibc would keep; until it is cancelled."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
+    while True:
+        await asyncio.sleep(TRIM_S)
+        trim(0)
+
+
 def _of_heaviest(waiting: list[Any], excess: int) -> list[Any]:
     """`excess` of them or more: all of the address with the most, then of the next."""
     by_address = defaultdict(list)
     for each in waiting:
-        by_address[each.client and each.client[0]].append(each)
+        by_address[each.client and client.network(each.client[0])].append(each)
     chosen: list[Any] = []
     for connections in sorted(by_address.values(), key=len, reverse=True):
         if len(chosen) < excess:

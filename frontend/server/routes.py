@@ -21,6 +21,7 @@ MAX_BODY = 10_010_000  # bytes, as in the backend: a picture of 10 MB and the fo
 AT_ONCE = 64  # concurrent calls to the backend
 SMALL_BODY = 100_000  # bytes; drawings are smaller
 LARGE_AT_ONCE = 8  # concurrent larger bodies: slow uploads keep no drawing from being read
+ARRIVING = 1000  # concurrent bodies that have not arrived completely
 UPLOAD_S = 30  # to receive a picture
 BUSY = "Too many at once. Try again in a moment."
 PASSED_ON = ("content-type", "idempotency-key")
@@ -62,7 +63,7 @@ class Calls:
     """Passes calls on to the backend, if they are from our own page, valid, not too large and not too many."""
 
     def __init__(self) -> None:
-        self._calls, self._large = Slots(AT_ONCE), Slots(LARGE_AT_ONCE)
+        self._arriving, self._large, self._calls = Slots(ARRIVING), Slots(LARGE_AT_ONCE), Slots(AT_ONCE)
 
     def to(self, path: str, **fixed: str) -> Endpoint:
         """An endpoint that calls the backend's `path`, with the query's `digit`, if any, and the `fixed` parameters."""
@@ -74,7 +75,8 @@ class Calls:
                 return _problem(400, "BadRequest", "A header holds control characters.")
             try:
                 with ExitStack() as held:
-                    body = await self._read(request, held)
+                    with self._arriving.take(request):
+                        body = await self._read(request, held)
                     held.enter_context(self._calls.take(request))
                     return await _pass_on(request, path, body, fixed)
             except HTTPException as e:

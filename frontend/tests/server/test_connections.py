@@ -14,8 +14,9 @@ from starlette.requests import Request
 
 from server import connections
 from server.connections import Sockets
-from server.routes import Slots
+from server.routes import Calls, Slots
 
+A, B = "10.0.0.1", "10.0.0.2"
 VISIT = "00000000-0000-4000-8000-00000000000{}"
 
 
@@ -41,12 +42,12 @@ def test_visit_takes_a_quarter_of_the_slots_and_an_address_three():
         if left:
             with slots.take(request(*left[0])):
                 return take(left[1:])
-        assert not free("a", 1)
-        assert not free("a", 4)
-        assert free("b", 1)
+        assert not free(A, 1)
+        assert not free(A, 4)
+        assert free(B, 1)
 
-    take([("a", 1), ("a", 1), ("a", 2), ("a", 2), ("a", 3), ("a", 3)])
-    assert free("a", 1)
+    take([(A, 1), (A, 1), (A, 2), (A, 2), (A, 3), (A, 3)])
+    assert free(A, 1)
     assert not slots._taken
 
 
@@ -112,7 +113,7 @@ def test_beyond_the_limit_those_that_wait_are_closed_of_the_address_with_the_mos
     def connection(address: str) -> SimpleNamespace:
         return SimpleNamespace(client=(address, 1))
 
-    few, many = [connection("a")], [connection("b") for _ in range(3)]
+    few, many = [connection("10.0.0.1")], [connection(f"2001:db8::{n}") for n in range(3)]
     assert connections._of_heaviest(few + many, 0) == []
     assert connections._of_heaviest(few + many, 1) == many
     assert connections._of_heaviest(few + many, 4) == many + few
@@ -137,7 +138,7 @@ def test_websockets_are_limited_by_address_and_in_all(monkeypatch):
             sent.append(message["type"])
 
         tasks = []
-        for address in ("a", "a", "a", "b", "c"):
+        for address in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "10.0.0.1", "10.0.0.2"):
             scope = {"type": "websocket", "client": (address, 1), "headers": []}
             tasks.append(asyncio.create_task(sockets(scope, None, send)))
             await asyncio.sleep(0)
@@ -148,6 +149,33 @@ def test_websockets_are_limited_by_address_and_in_all(monkeypatch):
 
     accepted, refused = "websocket.accept", "websocket.close"
     assert run(main()) == [accepted, accepted, refused, accepted, refused]
+
+
+def test_bodies_that_are_arriving_are_limited():
+    """Each is small, and never ends: the next one is refused before it is read."""
+    calls = Calls()
+    calls._arriving = Slots(4)
+
+    async def unfinished() -> dict:
+        await asyncio.sleep(60)
+
+    def request(address: str) -> Request:
+        headers = [(b"sec-fetch-site", b"same-origin"), (b"content-length", b"99999")]
+        scope = {"type": "http", "method": "POST", "client": (address, 1), "headers": headers, "query_string": b""}
+        return Request(scope, unfinished)
+
+    async def main() -> int:
+        endpoint = calls.to("/predict")
+        waiting = [asyncio.create_task(endpoint(request(f"10.0.0.{n}"))) for n in range(4)]
+        await asyncio.sleep(0)
+        refused = await asyncio.wait_for(endpoint(request("10.0.0.9")), 1)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert not calls._arriving._taken
+        return refused.status_code
+
+    assert run(main()) == 503
 
 
 def test_long_message_closes_the_websocket(frontend):
