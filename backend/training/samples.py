@@ -10,9 +10,8 @@ from app import imaging
 from app.errors import AppError
 from training.cli import Unusable
 from training.data import NO_DIGIT, Digits, load_mnist
-from training.unipen import DIGITS, Sample, draw_strokes, read_unipen
+from training.unipen import DIGITS, PENS, Sample, draw_strokes, read_unipen
 
-PENS = (8, 18, 28)  # pixels on a canvas of 280
 LIKE_DIGITS = set("oOQDlIijzZsSbBgqGyA")  # letters that someone may well read as a digit
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 
