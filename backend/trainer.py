@@ -214,8 +214,7 @@ def main() -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         return
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    log.setLevel(logging.INFO)
+    cli.start_logging(log)
     try:
         asyncio.run(Trainer(sys.argv[1:]).work())
     except* (psycopg.Error, ConnectorException) as e:

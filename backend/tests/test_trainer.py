@@ -187,7 +187,7 @@ def test_trainer_that_was_taken_for_lost_keeps_away_from_what_another_does(clien
 @pytest.mark.slow
 def test_one_that_is_always_killed_before_an_epoch_is_finished_fails(client, approved, start):
     ask(client)
-    trainer, killed = start("--strokes", "20000"), set()
+    trainer, killed = start("--synthetic-digits", "20000"), set()
     deadline = time.monotonic() + PATIENCE_S
     while latest(client)["state"] != "failed":
         for pid in set(trainer.children()) - killed:
