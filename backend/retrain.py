@@ -1,13 +1,13 @@
 """Learns from what people drew: approved sketches → candidate → gate → database.
 
-    uv run python retrain.py                   # a candidate, judged and stored; what serves stays
+    uv run python retrain.py                   # a candidate, judged and stored; the serving model stays
     uv run python retrain.py --promote         # and it serves within seconds, if the gate passed it
-    uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed; rejected ones never
+    uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed, never from rejected ones
 
-A fifth of the visits and their sketches is held out forever (app/held_out.py): the gate compares candidate and
-champion on it, on the pictures of MNIST that both held out, and on drawn digits. What cannot be told apart becomes the
-challenger, if there is none. Starts from the champion's weights. Ctrl-C leaves nothing half done in the database; the
-same command goes on after the last finished epoch.
+A fifth of the visits and their sketches is held out permanently (app/held_out.py): the gate compares candidate and
+champion on it, on the pictures of MNIST that both held out, and on synthetic digits. A candidate that cannot be told
+apart becomes the challenger, if there is none. Starts from the champion's weights, on a GPU if there is one. Ctrl-C
+leaves nothing half done in the database; the same command continues after the last finished epoch.
 Ends with 0 whatever the verdict: it is stored with the candidate, and the Models page shows it.
 """
 
@@ -61,18 +61,18 @@ CONFIG = Config(
     synthetic_digits=15_000,
     writer_digits=15_000,
     non_digits=5_000,
-    drawn_per_epoch=36_000,  # of MNIST, drawn digits and other drawings together; half as many as sketches, if more
+    drawn_per_epoch=36_000,  # of MNIST, digits and other drawings together; half as many as sketches, if more
 )
 # Of the way from the champion's weights to those that were learned: most of what is gained, and less than half of what
 # would be forgotten (Wortsman and others 2022, "Robust fine-tuning of zero-shot models")
 LEARNED = 0.75
 REPEATS = 4  # of each sketch in an epoch, while they are few
-JUDGE_SEED = 982_451_653  # of the drawn digits that candidates are judged on: no run's own
+JUDGE_SEED = 982_451_653  # of the synthetic digits that candidates are judged on: no run's own
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The model that serves: what a candidate starts from and is compared with."""
+    """The serving model: what a candidate starts from and is compared with."""
 
     model: Recognizer
     weights: bytes
@@ -96,7 +96,7 @@ class Learned(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What the gate says, and what both read in the sketches that it compared them on: a race goes on from there."""
+    """What the gate says, and what both read in the sketches that it compared them on: a race continues from there."""
 
     verdict: Verdict
     readings: list[store.races.NewReading]
@@ -152,13 +152,13 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--progress", action="store_true", help="JSON lines on standard output, for trainer.py")
     parser.add_argument("--promote", action="store_true", help="let it serve, if the gate passes it")
     parser.add_argument(
-        "--judged-on", type=cli.whole(1), default=5000, help="drawn digits that candidate and champion read"
+        "--judged-on", type=cli.whole(1), default=5000, help="synthetic digits that candidate and champion read"
     )
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
     if config.lessons or config.start:
-        parser.error("lessons are for train.py, as is --start: here people's labels teach the model that serves")
+        parser.error("lessons are for train.py, as is --start: here people's labels teach the serving model")
     cli.make_folder(args.model_path)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args
@@ -188,7 +188,7 @@ async def read_database(all_labelled: bool, only: Collection[UUID] | None = None
 
 
 async def read_champion(connection: psycopg.AsyncConnection) -> Champion:
-    """The model that serves. Raises Unusable where its weights are not known, or ModelFileError."""
+    """The serving model. Raises Unusable where its weights are not known, or ModelFileError."""
     newest = await store.promotions.find_newest(connection)
     return await _promoted(connection, newest.model) if newest else _shipped()
 
@@ -201,7 +201,7 @@ async def _promoted(connection: psycopg.AsyncConnection, version: str) -> Champi
             raise cli.Unusable(f"The weights of {version} are not in the database: there is nothing to start from.")
         return Champion(promotion.load(stored), weights, await known_held_out(connection, stored.card))
     except ModelRefused as e:
-        raise cli.Unusable(f"The model that serves, {version}, cannot be used: {e}") from e
+        raise cli.Unusable(f"The serving model, {version}, cannot be used: {e}") from e
 
 
 def _shipped() -> Champion:
@@ -363,7 +363,9 @@ async def publish(
             await promotion.promote(connection, candidate.version, shipped, "retrain.py --promote")
             done = "stored and promoted"
         elif is_new and verdict.outcome == "undecided" and await race(connection, found, candidate):
-            done = "stored; it does not serve, and is the challenger now: it reads what people draw beside the champion"
+            done = (
+                "stored; it does not serve, and is the challenger now: it reads what people draw alongside the champion"
+            )
         else:
             done = "stored; it does not serve"
     log.info("%s is %s", candidate.version, done)
@@ -388,4 +390,4 @@ async def race(connection: psycopg.AsyncConnection, found: Comparison, candidate
 
 
 if __name__ == "__main__":
-    cli.run(main, stopped="Stopped. The same command goes on after the last finished epoch.")
+    cli.run(main, stopped="Stopped. The same command continues after the last finished epoch.")

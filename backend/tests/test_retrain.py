@@ -121,7 +121,7 @@ def test_nothing_approved_is_nothing_to_learn_from(retrain, database):
 
 
 class Retrained(NamedTuple):
-    """Two runs on ten digits of three people: Ctrl-C ended the first after an epoch, the second went on."""
+    """Two runs on ten digits of three people: Ctrl-C ended the first after an epoch, the second continued."""
 
     first: str
     left_by_first: list[dict]

@@ -95,7 +95,7 @@ def test_wrong_argument_is_named(run, command, reason):
 
 
 SETTINGS = [
-    ("nonsense: 1", "nonsense is no setting"),
+    ("nonsense: 1", "nonsense is not a setting"),
     ("epochs: many", "invalid int value: 'many'"),
     ("epochs: -1", "epochs must be more than 0"),
     ("slant: -1", "slant must be 0 or more"),

@@ -21,7 +21,7 @@ class Unusable(ValueError):
 
 
 def run(main: Callable[[], None], stopped: str = "Stopped.") -> None:
-    """Calls `main`; where it cannot go on, ends with status 1 and a sentence, after Ctrl-C with 130 and `stopped`."""
+    """Calls `main`; if it cannot continue, ends with status 1 and a sentence, after Ctrl-C with 130 and `stopped`."""
     try:
         main()
     except KeyboardInterrupt:

@@ -39,7 +39,7 @@ class Config:
     held_out: int = 5000  # of the 60,000, for validation
     synthetic_digits: int = 80_000  # made by training/strokes.py: styles that MNIST lacks
     writer_digits: int = 80_000  # after those of real writers: training/writers.py
-    non_digits: int = 20_000  # drawings that are no digits, to be unsure of
+    non_digits: int = 20_000  # drawings that are not digits, to be unsure of
     drawn_per_epoch: int = 40_000  # this many of all three, at random; all of them each time would drown MNIST
     unsure_share: float = 0.025  # of right answers on augmented validation pictures that may be called unsure
     start: str = ""  # a folder that train.py wrote: training begins with its weights; empty: with random ones
@@ -148,7 +148,7 @@ def _read(parser: argparse.ArgumentParser, path: Path) -> list[str]:
     for name, value in settings.items():
         name = RENAMED.get(name, name)
         if name not in known:
-            parser.error(f"{path}: {name} is no setting")
+            parser.error(f"{path}: {name} is not a setting")
         if isinstance(value, bool):
             options.append(_option(name if value else f"no_{name}"))
         else:

@@ -45,7 +45,7 @@ def predict(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
 
 
 def accuracy(model: nn.Module, digits: Digits) -> float | None:
-    """The share of the digits that is read right; None where there is none."""
+    """The share of the digits that is read correctly; None where there is none."""
     digits = digits.take(digits.labels != NO_DIGIT)
     return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
 
@@ -63,10 +63,10 @@ def fit(
 ) -> list[Epoch]:
     """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
 
-    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. With `lessons` on the
+    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen again each time. With `lessons` on the
     pictures of `train`, their changed copies and what the teachers say of them stand in for pictures and labels. Each
     epoch is written to `checkpoint`, then `after_epoch` is called; a run that finds a checkpoint of the same
-    configuration, and of a network that `began_as` the same model, goes on from it.
+    configuration, and of a network that `began_as` the same model, continues from it.
     """
     run = _Run(model, train, drawn, config, lessons)
     identity = {"model": repr(model), "config": asdict(config), "began_as": began_as}
@@ -98,7 +98,7 @@ class _Run:
         self.device = train.images.device
         self.generator = torch.Generator(device=self.device).manual_seed(config.seed)
         self.per_epoch = len(train) + min(len(drawn), config.drawn_per_epoch)
-        self.batches = self.per_epoch // config.batch_size  # without the last, smaller one: every epoch shuffles anew
+        self.batches = self.per_epoch // config.batch_size  # without the last, smaller one: every epoch shuffles again
         if not self.batches:
             raise Unusable(f"{self.per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
         self.optimizers, steps = _optimizers(model, config), config.epochs * self.batches
@@ -114,7 +114,7 @@ class _Run:
     def train_epoch(self, number: int) -> float:
         """The mean loss of its batches."""
         self.model.train()
-        torch.manual_seed(self.config.seed * 1000 + number)  # dropout's: a run that goes on draws the same
+        torch.manual_seed(self.config.seed * 1000 + number)  # dropout's: a run that is continued draws the same
         order = self._order()[: self.batches * self.config.batch_size].split(self.config.batch_size)
         total = 0.0
         bar = tqdm(order, desc=f"epoch {number}/{self.config.epochs}", unit="batch", leave=False, disable=None)
@@ -160,7 +160,7 @@ class _Run:
 
 
 def _validate(model: nn.Module, validation: Digits) -> tuple[float, float]:
-    """(loss, share of the digits that is read right)."""
+    """(loss, share of the digits that is read correctly)."""
     logits, is_digit = predict(model, validation.images), validation.labels != NO_DIGIT
     right = (logits.argmax(1) == validation.labels)[is_digit].float().mean().item()
     return F.cross_entropy(logits, as_targets(validation.labels)).item(), right

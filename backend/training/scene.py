@@ -196,7 +196,7 @@ def put_ink(plane: Plane, ink: Ink, rng: np.random.Generator) -> None:
 
 
 def put_things(plane: Plane, ink: Ink, rng: np.random.Generator) -> None:
-    """A pen, a coin or some small print, beside the digit."""
+    """A pen, a coin or some small print, next to the digit."""
     size = ink.size.max()
     side, along = rng.permutation([(1, 0), (-1, 0), (0, 1), (0, -1)])[0], rng.uniform(-0.4, 0.4) * size
     for thing in rng.permutation([_pen, _coin, _print])[: rng.integers(1, 3)]:

@@ -39,7 +39,7 @@ def make_digits(count: int, seed: int) -> Digits:
 
 
 def make_non_digits(count: int, seed: int) -> Digits:
-    """`count` drawings that are no digits, labelled NO_DIGIT."""
+    """`count` drawings that are not digits, labelled NO_DIGIT."""
     return Digits(_make(Chunk("other", count, seed, 0)), torch.full((count,), NO_DIGIT))
 
 
@@ -68,7 +68,7 @@ def gather_real(count: int, seed: int) -> tuple[Digits, Digits]:
     try:
         _, held_out = split_writers(find_strokes(folder))
     except Unusable as e:
-        log.warning("%s. Going on without real writers, which costs %s.", e, WITHOUT_REAL)
+        log.warning("%s. Continuing without real writers, which costs %s.", e, WITHOUT_REAL)
         return NOTHING, NOTHING
     log.info("drawing %d digits after real writers", count)
     return make_real(count, 2 * seed, folder), from_samples(held_out)

@@ -82,8 +82,8 @@ def test_fast_is_a_preset_that_other_options_change():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nonsense: 1", "mine.yaml: nonsense is no setting"),
-        ("config: nonsense", "mine.yaml: config is no setting"),
+        ("nonsense: 1", "mine.yaml: nonsense is not a setting"),
+        ("config: nonsense", "mine.yaml: config is not a setting"),
         ("epochs: nonsense", "argument --epochs: "),
         ("architecture: nonsense", "argument --architecture: "),
         ("nonsense", "mine.yaml must hold lines"),

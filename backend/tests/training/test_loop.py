@@ -164,7 +164,7 @@ def test_every_epoch_is_logged(tmp_path, caplog):
     assert "epoch 1 batch 15 " in text
 
 
-# --- going on ---------------------------------------------------------------------------------------
+# --- continuing ------------------------------------------------------------------------------------
 
 BATCHES = len(TRAIN) // CONFIG.batch_size  # in an epoch
 
@@ -255,8 +255,8 @@ def test_checkpoint_of_other_data_is_not_taken(tmp_path, monkeypatch):
     more = small_digits(400, seed=5)
     _, history = run(tmp_path, config, train=more)
     (tmp_path / "checkpoint.pt").unlink()
-    _, anew = run(tmp_path, config, train=more)
-    assert losses(history) == losses(anew)
+    _, again = run(tmp_path, config, train=more)
+    assert losses(history) == losses(again)
 
 
 def test_interruption_while_writing_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
