@@ -4,7 +4,7 @@
     uv run python train.py --fast                                 # a minute and a half
     uv run python train.py --epochs 10 --model-path models/try    # any setting of training/config.py, as an option
     uv run python train.py --lessons models/lessons.pt            # from what other networks say: see teach.py
-    uv run python train.py --config models/default/config.yaml    # or from a file; each run writes its own
+    uv run python train.py --config models/mine/config.yaml       # or from a file; each run writes its own
     DEBUG_MODE=1 uv run python train.py                           # says what happens in every batch
 
 Writes weights, ONNX and card to --model-path, plots and the test
