@@ -56,7 +56,7 @@ log = logging.getLogger("train")
 CONFIG = Config(
     epochs=6,
     learning_rate=1e-3,
-    muon_learning_rate=0,  # AdamW: few steps from weights that are good
+    muon_learning_rate=0.0,  # AdamW: few steps from weights that are good
     ema_decay=0.998,  # over the last two epochs or three
     synthetic_digits=15_000,
     writer_digits=15_000,
@@ -300,7 +300,7 @@ def describe(champion: Champion, data: Data, config: Config, learned: Learned, t
         "data": f"{len(people.train)} sketches that people drew and labelled, mixed with MNIST's training set less "
         f"{config.held_out} held out for validation, {strokes.describe(config, data.writer_digits)}",
         "sketches": people.counts,
-        "hyperparameters": asdict(config),
+        "hyperparameters": asdict(config) | {"architecture": champion.model.card.architecture},
         "metrics": {
             "epoch": learned.epoch,
             "mnist_test": {name: figures[name] for name in ("accuracy", "precision", "recall", "f1")},

@@ -31,6 +31,7 @@ from tests.models import FAILED, PASSED, UNDECIDED, candidate, store_model
 from tests.training.small import small_digits, write_mnist
 from training.architectures import ARCHITECTURES
 from training.cli import Unusable
+from training.config import Config
 from training.data import NOTHING
 from training.export import Calibration
 from training.sketches import Sketches
@@ -264,6 +265,13 @@ def test_card_names_the_writers_whose_strokes_were_learned_from(model):
         card = script.describe(champion, data, script.CONFIG, learned, small_digits(10, seed=1))
         assert ("7 digits after 49 writers of UCI's pendigits" in card["data"]) is named
         assert ("CC BY 4.0" in card["data"]) is named
+
+
+def test_every_setting_takes_the_same_values_as_train_py_s():
+    """An option takes what its default is: 0 would make it one for whole numbers."""
+    assert {name: type(value) for name, value in vars(script.CONFIG).items()} == {
+        name: type(value) for name, value in vars(Config()).items()
+    }
 
 
 # --- publishing, in this process --------------------------------------------------------------------

@@ -3,7 +3,9 @@ from dataclasses import asdict, fields, replace
 
 import pytest
 import torch
+import yaml
 
+from app.config import BACKEND
 from training.augmentation import AUGMENTATIONS, Augmentation
 from training.config import FAST, RENAMED, Config, add_options, as_yaml, from_options
 from training.device import CPU, has_bfloat16
@@ -150,3 +152,10 @@ def test_another_base_keeps_what_was_not_told():
     assert from_options(parser, base, ["--seed", "5", "--rotation", "2"])[0] == replace(
         base, seed=5, augmentation=Augmentation(rotation=2, bend=0)
     )
+
+
+@pytest.mark.parametrize("file", sorted(BACKEND.glob("models/**/config.yaml")), ids=lambda file: file.parent.name)
+def test_settings_that_come_with_the_project_are_read(file):
+    settings = yaml.safe_load(file.read_text())
+    config = parse("--config", str(file))
+    assert (asdict(config) | asdict(config.augmentation)).items() >= settings.items()
