@@ -2,8 +2,8 @@
 
     uv run python evaluate.py                                            # the model that ships, MNIST's test set
     uv run python evaluate.py --data my-digits/                          # pictures in folders named 0 to 9
-    uv run python evaluate.py --data pendigits-orig-tra.txt              # pen strokes, UNIPEN (UCI's pendigits, UJI)
-    uv run python evaluate.py --data UJIpenchars-w0*.txt --letters       # and whether it is unsure of letters
+    uv run python evaluate.py --data pendigits-orig-tra.txt              # pen strokes, UNIPEN, here or in STROKES_DIR
+    uv run python evaluate.py --data data/uji/UJIpenchars-w0* --letters  # and whether it is unsure of letters
     uv run python evaluate.py --writers                                  # the writers held out of training, one by one
     uv run python evaluate.py --model-path models/try --test-samples 8   # another model; 8 random predictions
     uv run python evaluate.py --model-path models/a models/b models/c    # mean and standard deviation over the three
@@ -28,8 +28,8 @@ from app.recognizer import Recognizer
 from training import cli, plots, samples
 from training.data import NO_DIGIT, Digits, mnist_directory
 from training.evaluation import as_text, report
-from training.unipen import Sample
-from training.writers import find_strokes, split_writers, strokes_directory
+from training.unipen import PENS, Sample
+from training.writers import existing_or_known, find_strokes, split_writers, strokes_directory
 
 log = logging.getLogger("evaluate")
 BATCH = 1000
@@ -46,11 +46,7 @@ RECORDED = (
 
 def main() -> None:
     args = parse_arguments()
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[logging.StreamHandler(), logging.FileHandler(args.output / "evaluate.log", "w")],
-    )
+    cli.start_logging(log, args.output / "evaluate.log", mode="w", timed=False)
     models = [Recognizer.load(path / "model.onnx") for path in args.model_path]
     writers = held_out_writers() if args.writers else []
     digits = samples.from_samples(writers) if writers else gather(args.data, args.letters)
@@ -110,8 +106,8 @@ def held_out_writers() -> list[Sample]:
 
 
 def by_writer(written: list[Sample], right: np.ndarray) -> str:
-    """A table of how much of each writer is read right, the worst first. `right`: (3n,) bool, three pens a digit."""
-    writers = np.repeat([sample.writer for sample in written], len(samples.PENS))
+    """A table of how much of each writer is read correctly, the worst first. `right`: (3n,) bool, by pens."""
+    writers = np.repeat([sample.writer for sample in written], len(PENS))
     shares = sorted((right[writers == writer].mean(), writer, (writers == writer).sum()) for writer in set(writers))
     return "\n".join(f"{writer:>14} {count:>5} pictures {100 * share:6.2f}% right" for share, writer, count in shares)
 
@@ -152,10 +148,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--data",
-        type=cli.existing,
+        type=existing_or_known,
         nargs="+",
         default=[],
-        help="folders of pictures or UNIPEN files; without them MNIST's test set",
+        help="folders of pictures, or UNIPEN files, here or in STROKES_DIR; without them MNIST's test set",
     )
     parser.add_argument(
         "--writers", action="store_true", help="instead the writers that training holds out, in STROKES_DIR"

@@ -5,9 +5,10 @@
     uv run --group experiment python experiment.py --all                # everything, three seeds: hours on a CPU
     uv run --group experiment mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db   # then http://localhost:5000
 
-Each run trains on MNIST and digits made by training/strokes.py. The table has the accuracy (mean ± standard deviation
-over the seeds) on MNIST's held-out validation pictures and on fresh strokes, the size, and the time that ONNX Runtime
-takes for a picture with one thread. MNIST's test set plays no part: here models are compared, which is choosing.
+Each run trains on MNIST and synthetic digits (training/strokes.py), on the CPU. The table has the accuracy (mean ±
+standard deviation over the seeds) on MNIST's held-out validation pictures and on fresh synthetic digits, the size, and
+the time that ONNX Runtime takes for a picture with 32-bit weights and one thread. MNIST's test set plays no part: here
+models are compared, which is choosing.
 """
 
 import argparse
@@ -49,7 +50,7 @@ class Result:
     augmentation: str
     seed: int
     mnist: float  # accuracy on the held-out pictures
-    strokes: float  # accuracy on drawn digits
+    synthetic: float  # accuracy on synthetic digits
     weights: int
     milliseconds: float
     training_seconds: float
@@ -61,11 +62,10 @@ class Result:
 
 def main() -> None:
     args = parse_arguments()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    log.setLevel(logging.INFO)
+    cli.start_logging(log, timed=False)
     results = read_results(args.output) if args.add else []
     train, validation = split(load_mnist(mnist_directory(), train=True), args.held_out)
-    drawn, drawn_validation = make_digits(args.strokes, seed=0), make_digits(args.held_out, seed=1)
+    drawn, drawn_validation = make_digits(args.synthetic_digits, seed=0), make_digits(args.held_out, seed=1)
 
     grid = list(itertools.product(args.architectures, args.augmentations, args.seeds))
     open_store(args.store)
@@ -76,24 +76,25 @@ def main() -> None:
                 augmentation=AUGMENTATIONS[augmentation],
                 seed=seed,
                 epochs=args.epochs,
-                strokes=args.strokes,
+                synthetic_digits=args.synthetic_digits,
+                writer_digits=0,
                 non_digits=0,
-                drawn_per_epoch=args.strokes,
+                drawn_per_epoch=args.synthetic_digits,
                 held_out=args.held_out,
-                muon_rate=0,  # AdamW suits them all: some have no convolutions
+                muon_learning_rate=0,  # AdamW suits them all: some have no convolutions
             )
             result = run(config, augmentation, train, drawn, validation, drawn_validation)
         results = [other for other in results if other.which != result.which] + [result]
         write_results(results, args.output)  # after each: a grid that is stopped has not run in vain
         log.info(
-            "%d/%d %s, %s, seed %d: MNIST %.2f%%, strokes %.2f%%",
+            "%d/%d %s, %s, seed %d: MNIST %.2f%%, synthetic digits %.2f%%",
             number,
             len(grid),
             architecture,
             augmentation,
             seed,
             100 * result.mnist,
-            100 * result.strokes,
+            100 * result.synthetic,
         )
     print("\n".join(as_table(results)))
 
@@ -104,13 +105,13 @@ def read_results(folder: Path) -> list[Result]:
     try:
         return [Result(**row) for row in json.loads(file.read_text())] if file.exists() else []
     except (ValueError, TypeError) as e:
-        raise cli.Unusable(f"{file} is not a table that experiment.py wrote; without --add it is replaced") from e
+        raise cli.Unusable(f"{file} is not a table of this experiment.py; without --add it is replaced") from e
 
 
 def write_results(results: list[Result], folder: Path) -> None:
     (folder / "experiment.json").write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
     (folder / "experiment.md").write_text("\n".join(as_table(results)) + "\n")
-    points = [(f"{r.architecture}, {r.augmentation}", r.milliseconds, r.strokes) for r in results]
+    points = [(f"{r.architecture}, {r.augmentation}", r.milliseconds, r.synthetic) for r in results]
     plots.comparison(points, folder / "experiment.png")
 
 
@@ -160,18 +161,18 @@ def track(history: list[Epoch], result: Result) -> None:
 
 
 def as_table(results: list[Result]) -> Iterator[str]:
-    """Markdown, the best on drawn digits first."""
-    yield "| architecture | augmentation | MNIST validation | drawn digits | weights | ms a picture | training |"
+    """Markdown, the best on synthetic digits first."""
+    yield "| architecture | augmentation | MNIST validation | synthetic digits | weights | ms a picture | training |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.architecture, result.augmentation), []).append(result)
-    for (architecture, augmentation), group in sorted(groups.items(), key=lambda g: -_mean(r.strokes for r in g[1])):
+    for (architecture, augmentation), group in sorted(groups.items(), key=lambda g: -_mean(r.synthetic for r in g[1])):
         figures = [
             architecture,
             augmentation,
             _spread(r.mnist for r in group),
-            _spread(r.strokes for r in group),
+            _spread(r.synthetic for r in group),
             f"{group[0].weights:,}",
             f"{_mean(r.milliseconds for r in group):.2f}",
             f"{_mean(r.training_seconds for r in group):.0f} s",
@@ -198,12 +199,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=cli.seed, default=[0])
     parser.add_argument("--epochs", type=cli.whole(1), default=3)
     parser.add_argument(
-        "--strokes", type=cli.whole(0), default=20_000, help="digits made by training/strokes.py to train on"
+        "--synthetic-digits", type=cli.whole(0), default=20_000, help="made by training/strokes.py, to train on"
     )
     parser.add_argument("--add", action="store_true", help="to the table of earlier runs in --output")
     parser.add_argument("--all", action="store_true", help="all architectures, all augmentations, three seeds")
     parser.add_argument(
-        "--held-out", type=cli.whole(1), default=5000, help="MNIST pictures, and as many strokes, to compare on"
+        "--held-out",
+        type=cli.whole(1),
+        default=5000,
+        help="MNIST pictures, and as many synthetic digits, to compare on",
     )
     parser.add_argument("--store", type=Path, default=Path("mlruns"), help="folder where MLflow keeps its runs")
     parser.add_argument("--output", type=Path, default=Path("plots/experiment"), help="folder for table and plot")
@@ -216,4 +220,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, stopped="Stopped. The runs that finished are in the table; --add goes on with it.")
+    cli.run(main, stopped="Stopped. The runs that finished are in the table; --add continues with it.")

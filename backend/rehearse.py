@@ -6,6 +6,7 @@
     uv run python rehearse.py measure pendigits-orig-tra.txt      # the last 10 again, who have not submitted anything
     uv run python rehearse.py submit pendigits-orig-tra.txt --rest     # now they do, which may decide a race
 
+The file is looked for in the current folder, then in STROKES_DIR, to which training downloads it.
 Talks to the running server alone, as the page does. Approving wants ADMIN_TOKEN, from the environment or .env.
 `--wrong-labels 0.05` makes that share of the labels wrong, as visitors' labels are.
 """
@@ -25,20 +26,20 @@ from app.config import get_settings
 from app.imaging import to_png
 from training import cli
 from training.settings import Settings
-from training.unipen import Sample, draw_strokes, read_unipen
+from training.unipen import PENS, Sample, draw_strokes, read_unipen
+from training.writers import existing_or_known
 
-PENS = (8, 18, 28)  # pixels on a canvas of 280: measured with each, submitted with a random one
 SIZES = (0.35, 0.85)  # of the canvas, at random
 VISITS = uuid.UUID("5b0c8a54-3f4e-4a1c-9d6b-0d8f5c1f2e77")  # whole writers are held out, the same in every run
 AT_ONCE = 200  # submissions approved by one call
-# the server limits how much one client may submit, and says when to go on
+# the server limits how much one client may submit, and says when to continue
 WHEN_TOLD = Retry(connect=0, read=0, other=0, status=20, status_forcelist=[429], allowed_methods=None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["submit", "measure"])
-    parser.add_argument("file", type=cli.existing, help="a UNIPEN file that names its writers")
+    parser.add_argument("file", type=existing_or_known, help="UNIPEN, with writers' names; here or in STROKES_DIR")
     parser.add_argument("--url", default=_backend(), help="default: %(default)s")
     parser.add_argument(
         "--learn-from", type=cli.whole(0), default=20, metavar="N", help="writers who submit; the rest are measured"
@@ -73,7 +74,10 @@ def by_writer(samples: list[Sample], first: int) -> tuple[list[Sample], list[Sam
 
 
 def submit(session: requests.Session, url: str, samples: list[Sample], wrong: float, rng: np.random.Generator) -> None:
-    """Each digit once, with its label or, for a share of them, with another; then all are approved. One visit each."""
+    """Each digit once, with a random pen, and with its label or, for a share of them, another; then all are approved.
+
+    Each writer is one visit.
+    """
     token = get_settings().admin_token
     if token is None:
         raise cli.Unusable("ADMIN_TOKEN is not set: nobody could approve what is submitted")
@@ -96,7 +100,7 @@ def submit(session: requests.Session, url: str, samples: list[Sample], wrong: fl
 
 
 def measure(session: requests.Session, url: str, samples: list[Sample], rng: np.random.Generator) -> None:
-    """How many of the drawings, each digit with three pens, are read right."""
+    """How many of the drawings, each digit with all pens, are read correctly."""
     right, models = [], set()
     for sample in tqdm(samples, desc="measuring", unit="digit", disable=None):
         for pen in PENS:

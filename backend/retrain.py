@@ -1,13 +1,13 @@
 """Learns from what people drew: approved sketches → candidate → gate → database.
 
-    uv run python retrain.py                   # a candidate, judged and stored; what serves stays
+    uv run python retrain.py                   # a candidate, judged and stored; the serving model stays
     uv run python retrain.py --promote         # and it serves within seconds, if the gate passed it
-    uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed; rejected ones never
+    uv run python retrain.py --all-labelled    # also from sketches that nobody reviewed, never from rejected ones
 
-A fifth of the visits and their sketches is held out forever (app/held_out.py): the gate compares candidate and
-champion on it, on the pictures of MNIST that both held out, and on drawn digits. What cannot be told apart becomes the
-challenger, if there is none. Starts from the champion's weights. Ctrl-C leaves nothing half done in the database; the
-same command goes on after the last finished epoch.
+A fifth of the visits and their sketches is held out permanently (app/held_out.py): the gate compares candidate and
+champion on it, on the pictures of MNIST that both held out, and on synthetic digits. A candidate that cannot be told
+apart becomes the challenger, if there is none. Starts from the champion's weights, on a GPU if there is one. Ctrl-C
+leaves nothing half done in the database; the same command continues after the last finished epoch.
 Ends with 0 whatever the verdict: it is stored with the candidate, and the Models page shows it.
 """
 
@@ -36,18 +36,19 @@ from app.errors import ModelRefused
 from app.held_out import HeldOut
 from app.recognizer import Recognizer
 from app.schemas.submissions import Status
-from training import cli, export, sketches
+from training import cli, export, sketches, strokes
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
 from training.data import NOTHING, Digits, as_input, load_mnist, mnist_directory, split
+from training.device import pick_device
 from training.distillation import DAMAGED
 from training.evaluation import report
+from training.export import Calibration, Exported
 from training.gate import Pair, judge
 from training.loop import Epoch, fit, predict
 from training.progress import Progress
 from training.sketches import Sketches, repeat
-from training.strokes import gather_real, make_digits, make_drawn
 
 log = logging.getLogger("train")
 
@@ -55,31 +56,47 @@ log = logging.getLogger("train")
 CONFIG = Config(
     epochs=6,
     learning_rate=1e-3,
-    muon_rate=0,  # AdamW: few steps from weights that are good
-    averaging=0.998,  # over the last two epochs or three
-    strokes=15_000,
-    real=15_000,
+    muon_learning_rate=0.0,  # AdamW: few steps from weights that are good
+    ema_decay=0.998,  # over the last two epochs or three
+    synthetic_digits=15_000,
+    writer_digits=15_000,
     non_digits=5_000,
-    drawn_per_epoch=36_000,  # of MNIST, drawn digits and other drawings together; half as many as sketches, if more
+    drawn_per_epoch=36_000,  # of MNIST, digits and other drawings together; half as many as sketches, if more
 )
 # Of the way from the champion's weights to those that were learned: most of what is gained, and less than half of what
 # would be forgotten (Wortsman and others 2022, "Robust fine-tuning of zero-shot models")
 LEARNED = 0.75
 REPEATS = 4  # of each sketch in an epoch, while they are few
-JUDGE_SEED = 982_451_653  # of the drawn digits that candidates are judged on: no run's own
+JUDGE_SEED = 982_451_653  # of the synthetic digits that candidates are judged on: no run's own
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The model that serves: what a candidate starts from and is compared with."""
+    """The serving model: what a candidate starts from and is compared with."""
 
     model: Recognizer
     weights: bytes
     held_out: HeldOut
 
 
+class Data(NamedTuple):
+    people: Sketches
+    mnist: Digits
+    mnist_held_out: Digits
+    replay: Digits  # by training/strokes.py: synthetic digits, other drawings, and digits after real writers
+    validation: Digits  # the same, of what is held out
+    writer_digits: int  # how many of `replay` are after real writers
+
+
+class Learned(NamedTuple):
+    model: torch.nn.Module
+    exported: Exported  # the same network, as it will serve
+    calibration: Calibration
+    epoch: int  # the one that was kept
+
+
 class Comparison(NamedTuple):
-    """What the gate says, and what both read in the sketches that it compared them on: a race goes on from there."""
+    """What the gate says, and what both read in the sketches that it compared them on: a race continues from there."""
 
     verdict: Verdict
     readings: list[store.races.NewReading]
@@ -87,42 +104,35 @@ class Comparison(NamedTuple):
 
 def main() -> None:
     config, args = parse_arguments()
-    handlers = [logging.StreamHandler(), logging.FileHandler(args.model_path / "retrain.log")]
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", handlers=handlers)
-    log.setLevel(logging.INFO)
+    cli.start_logging(log, args.model_path / "retrain.log")
+    device = pick_device(args.no_cuda)
     progress = Progress(args.progress)
     progress.tell(stage="reading sketches")
-    champion, drawn_by_people = asyncio.run(read_database(args.all_labelled, args.only))
-    log.info("champion %s; sketches: %s", champion.model.version, drawn_by_people.counts)
-    if not len(drawn_by_people.train):
+    champion, people = asyncio.run(read_database(args.all_labelled, args.only))
+    log.info("champion %s; sketches: %s; training on %s", champion.model.version, people.counts, device)
+    if not len(people.train):
         raise cli.Unusable("There is no sketch to learn from. Approve some in the Gallery, or use --all-labelled.")
 
     progress.tell(stage="learning", epochs=config.epochs)
-    mnist, mnist_held_out = split(load_mnist(args.data, train=True), config.held_out)
-    replay, validation = make_drawn(config.strokes, config.non_digits, config.seed, share=0.1)
-    real, held_out_real = gather_real(config.real, config.seed)
-    replay, validation = replay + real, validation + held_out_real
-    model, exported, calibration, epoch = learn(
+    data = gather(people, config, args.data)
+    learned = learn(
         champion,
-        drawn_by_people,
-        mnist,
-        replay,
-        validation,
-        mnist_held_out,
+        data,
         config,
+        device,
         args.model_path / "checkpoint.pt",
         lambda epoch: progress.tell(epoch=asdict(epoch)),
     )
     progress.tell(stage="judging")
-    description = describe(champion, drawn_by_people, config, epoch, exported, load_mnist(args.data, train=False))
+    card = describe(champion, data, config, learned, load_mnist(args.data, train=False))
     architecture = champion.model.card.architecture
-    onnx = export.write(model, exported, args.model_path, architecture, calibration, **description)
+    onnx = export.write(learned.model, learned.exported, args.model_path, architecture, learned.calibration, **card)
 
     candidate = Recognizer.load(onnx)
-    drawn = make_digits(args.judged_on, JUDGE_SEED)
+    drawn = strokes.make_digits(args.judged_on, JUDGE_SEED)
     opponent: Champion | None = champion
     while opponent:  # another may have been promoted meanwhile: what holds against one says nothing of the other
-        found = compare(candidate, opponent, drawn_by_people, mnist_held_out, drawn)
+        found = compare(candidate, opponent, people, data.mnist_held_out, drawn)
         log.info(
             "the gate, against %s: %s\n  %s",
             opponent.model.version,
@@ -142,13 +152,13 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--progress", action="store_true", help="JSON lines on standard output, for trainer.py")
     parser.add_argument("--promote", action="store_true", help="let it serve, if the gate passes it")
     parser.add_argument(
-        "--judged-on", type=cli.whole(1), default=5000, help="drawn digits that candidate and champion read"
+        "--judged-on", type=cli.whole(1), default=5000, help="synthetic digits that candidate and champion read"
     )
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/candidate"), help="folder for what is trained")
     config, args = from_options(parser, CONFIG)
     if config.lessons or config.start:
-        parser.error("lessons are for train.py, as is --start: here people's labels teach the model that serves")
+        parser.error("lessons are for train.py, as is --start: here people's labels teach the serving model")
     cli.make_folder(args.model_path)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args
@@ -178,7 +188,7 @@ async def read_database(all_labelled: bool, only: Collection[UUID] | None = None
 
 
 async def read_champion(connection: psycopg.AsyncConnection) -> Champion:
-    """The model that serves. Raises Unusable where its weights are not known, or ModelFileError."""
+    """The serving model. Raises Unusable where its weights are not known, or ModelFileError."""
     newest = await store.promotions.find_newest(connection)
     return await _promoted(connection, newest.model) if newest else _shipped()
 
@@ -191,7 +201,7 @@ async def _promoted(connection: psycopg.AsyncConnection, version: str) -> Champi
             raise cli.Unusable(f"The weights of {version} are not in the database: there is nothing to start from.")
         return Champion(promotion.load(stored), weights, await known_held_out(connection, stored.card))
     except ModelRefused as e:
-        raise cli.Unusable(f"The model that serves, {version}, cannot be used: {e}") from e
+        raise cli.Unusable(f"The serving model, {version}, cannot be used: {e}") from e
 
 
 def _shipped() -> Champion:
@@ -217,19 +227,24 @@ def _fewest(*held_out: int | None) -> int | None:
     return None if None in held_out else min(held_out)
 
 
+def gather(people: Sketches, config: Config, mnist: Path) -> Data:
+    train, held_out = split(load_mnist(mnist, train=True), config.held_out)
+    replay, validation = strokes.make_drawn(config.synthetic_digits, config.non_digits, config.seed, share=0.1)
+    real, held_out_real = strokes.gather_real(config.writer_digits, config.seed)
+    return Data(people, train, held_out, replay + real, validation + held_out_real, len(real))
+
+
 def learn(
     champion: Champion,
-    people: Sketches,
-    mnist: Digits,
-    replay: Digits,
-    validation: Digits,
-    mnist_held_out: Digits,
+    data: Data,
     config: Config,
+    device: torch.device,
     checkpoint: Path,
     after_epoch: Callable[[Epoch], None],
-):
-    """(network, the same as it will serve, its calibration, the epoch that was kept)."""
+) -> Learned:
+    """From the champion's weights. Raises Unusable if they are damaged."""
     torch.manual_seed(config.seed)
+    people = data.people
     model = ARCHITECTURES[champion.model.card.architecture]().to(memory_format=torch.channels_last)
     try:
         model.load_state_dict(torch.load(io.BytesIO(champion.weights), map_location="cpu", weights_only=True))
@@ -240,27 +255,26 @@ def learn(
     per_epoch = max(config.drawn_per_epoch, len(people.train) // 2)
     times = max(1, min(REPEATS, per_epoch // (2 * len(people.train))))
     # the gate's pictures do not even choose the epoch
-    choosing = validation + repeat(people.validation, times)
+    choosing = data.validation + repeat(people.validation, times)
     with logging_redirect_tqdm():
         history = fit(
-            model,
-            repeat(people.train, times),
-            mnist + replay,
-            choosing,
+            model.to(device),
+            repeat(people.train, times).to(device),
+            (data.mnist + data.replay).to(device),
+            choosing.to(device),
             replace(config, drawn_per_epoch=per_epoch),
             checkpoint,
             after_epoch=after_epoch,
             began_as=champion.model.version,
         )
-    go_part_of_the_way(model, start)
-    exported = export.quantized(model, people.train + mnist + replay)
-    calibration = calibrate(
-        exported, unlearned(mnist_held_out, champion.held_out) + validation + people.validation, config
-    )
-    return model, exported, calibration, min(history, key=lambda e: e.validation_loss).epoch
+    interpolate_weights(model.to("cpu"), start)
+    exported = export.quantized(model, people.train + data.mnist + data.replay)
+    held_out = unlearned(data.mnist_held_out, champion.held_out) + data.validation + people.validation
+    calibration = calibrate(exported, held_out, config)
+    return Learned(model, exported, calibration, min(history, key=lambda e: e.validation_loss).epoch)
 
 
-def go_part_of_the_way(model: torch.nn.Module, start: dict[str, torch.Tensor]) -> None:
+def interpolate_weights(model: torch.nn.Module, start: dict[str, torch.Tensor]) -> None:
     """Leaves in `model` the mean of its weights and of those in `start`, with LEARNED as the weight of its own."""
     learned = model.state_dict()
     model.load_state_dict(
@@ -271,12 +285,10 @@ def go_part_of_the_way(model: torch.nn.Module, start: dict[str, torch.Tensor]) -
     )
 
 
-def describe(
-    champion: Champion, people: Sketches, config: Config, epoch: int, model: torch.nn.Module, test: Digits
-) -> dict[str, Any]:
+def describe(champion: Champion, data: Data, config: Config, learned: Learned, test: Digits) -> dict[str, Any]:
     """The candidate's card, but for what export.write adds."""
-    before = champion.held_out
-    figures = report(test.labels.numpy(), F.softmax(predict(model, test.images), 1).numpy())
+    before, people = champion.held_out, data.people
+    figures = report(test.labels.numpy(), F.softmax(predict(learned.exported, test.images), 1).numpy())
     return {
         "created_at": datetime.now(UTC).replace(microsecond=0),
         "parent": champion.model.version,
@@ -286,10 +298,13 @@ def describe(
             until_by_visit=max(filter(None, (people.newest, before.until_by_visit)), default=None),
         ),
         "data": f"{len(people.train)} sketches that people drew and labelled, mixed with MNIST's training set less "
-        f"{config.held_out}, {config.strokes} digits and {config.non_digits} other drawings by training/strokes.py",
+        f"{config.held_out} held out for validation, {strokes.describe(config, data.writer_digits)}",
         "sketches": people.counts,
-        "hyperparameters": asdict(config),
-        "metrics": {"epoch": epoch, "mnist_test": {k: figures[k] for k in ("accuracy", "precision", "recall", "f1")}},
+        "hyperparameters": asdict(config) | {"architecture": champion.model.card.architecture},
+        "metrics": {
+            "epoch": learned.epoch,
+            "mnist_test": {name: figures[name] for name in ("accuracy", "precision", "recall", "f1")},
+        },
     }
 
 
@@ -348,7 +363,9 @@ async def publish(
             await promotion.promote(connection, candidate.version, shipped, "retrain.py --promote")
             done = "stored and promoted"
         elif is_new and verdict.outcome == "undecided" and await race(connection, found, candidate):
-            done = "stored; it does not serve, and is the challenger now: it reads what people draw beside the champion"
+            done = (
+                "stored; it does not serve, and is the challenger now: it reads what people draw alongside the champion"
+            )
         else:
             done = "stored; it does not serve"
     log.info("%s is %s", candidate.version, done)
@@ -373,4 +390,4 @@ async def race(connection: psycopg.AsyncConnection, found: Comparison, candidate
 
 
 if __name__ == "__main__":
-    cli.run(main, stopped="Stopped. The same command goes on after the last finished epoch.")
+    cli.run(main, stopped="Stopped. The same command continues after the last finished epoch.")

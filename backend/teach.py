@@ -1,4 +1,4 @@
-"""Lessons for a small network: changed copies of MNIST's training pictures, labelled by larger networks.
+"""Lessons for a network: changed copies of MNIST's training pictures, labelled by other networks.
 
     uv run python teach.py                                               # the teachers of the model that ships
     uv run python teach.py --teachers models/large-0 models/large-1      # or any folders that train.py wrote
@@ -15,8 +15,9 @@ import torch
 
 from training import cli
 from training.augmentation import AUGMENTATIONS
-from training.config import Config, has_bfloat16
+from training.config import Config
 from training.data import load_mnist, mnist_directory, split
+from training.device import has_bfloat16, pick_device
 from training.distillation import VIEWS, load_teacher, make_lessons
 
 TEACHERS = Path("models/teachers")  # come with the project, their weights in half precision
@@ -26,8 +27,8 @@ log = logging.getLogger("teach")
 
 def main() -> None:
     args = parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    device = torch.device("cuda" if torch.cuda.is_available() and not args.no_cuda else "cpu")
+    cli.start_logging(log)
+    device = pick_device(args.no_cuda)
     teachers = [load_teacher(folder).to(device, memory_format=torch.channels_last) for folder in args.teachers]
     train, _ = split(load_mnist(args.data, train=True), args.held_out)
     log.info("%d teachers label %d copies of %d pictures on %s", len(teachers), args.copies + 1, len(train), device)
@@ -39,7 +40,7 @@ def main() -> None:
         AUGMENTATIONS[args.augmentation],
         generator,
         args.views,
-        has_bfloat16(),
+        has_bfloat16(device),
     )
     agreed = (lessons.logits[0].argmax(1).cpu() == train.labels).float().mean().item()
     log.info("the teachers agree with %.3f%% of MNIST's own labels", 100 * agreed)
@@ -58,7 +59,7 @@ def parse_arguments() -> argparse.Namespace:
         help=f"that train.py wrote; default: all those in {TEACHERS}",
     )
     parser.add_argument("--output", type=Path, default=Path("models/lessons.pt"), help="the lessons' file")
-    parser.add_argument("--copies", type=cli.whole(1), default=7, help="changed copies of each picture, beside itself")
+    parser.add_argument("--copies", type=cli.whole(1), default=7, help="changed copies of each picture")
     parser.add_argument(
         "--views",
         type=int,

@@ -1,14 +1,14 @@
 """Trains the digit recogniser: data → fit → evaluate → plots → export.
 
-    cd backend && uv sync && uv run python train.py               # from MNIST and drawn digits
+    cd backend && uv sync && uv run python train.py               # from MNIST, synthetic digits and writers' strokes
     uv run python train.py --fast                                 # a minute and a half
     uv run python train.py --epochs 10 --model-path models/try    # any setting of training/config.py, as an option
-    uv run python train.py --lessons models/lessons.pt            # from what larger networks say: see teach.py
-    uv run python train.py --config models/default/config.yaml    # or from a file; each run writes its own
+    uv run python train.py --lessons models/lessons.pt            # from what other networks say: see teach.py
+    uv run python train.py --config models/mine/config.yaml       # or from a file; each run writes its own
     DEBUG_MODE=1 uv run python train.py                           # says what happens in every batch
 
 Writes weights, ONNX and card to --model-path, plots and the test
-report to --plots, a log beside the model. Stop it with Ctrl-C and run it again: it goes on after the last
+report to --plots, a log next to the model. Stop it with Ctrl-C and run it again: it continues after the last
 finished epoch.
 """
 
@@ -27,30 +27,26 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from app.card import Card
 from app.held_out import HeldOut
-from training import cli, export, plots
+from training import cli, export, plots, strokes
 from training.architectures import ARCHITECTURES
 from training.calibration import calibrate
 from training.config import Config, add_options, as_yaml, from_options
 from training.data import Digits, load_mnist, mnist_directory, split
+from training.device import pick_device
 from training.distillation import Lessons, load_lessons, load_teacher
 from training.evaluation import as_text, report
 from training.loop import Epoch, accuracy, fit, predict
 from training.settings import Settings
-from training.strokes import gather_real, make_drawn
 
 log = logging.getLogger("train")
-OF_REAL = (
-    ", {} digits after 49 writers of UCI's pendigits (Alpaydin, Alimoglu, 1996) and UJI Pen Characters 2 (Llorens and "
-    "others, 2008), both CC BY 4.0"
-)
 
 
 class Data(NamedTuple):
     train: Digits  # MNIST's
-    drawn: Digits  # made by training/strokes.py, and after real writers
+    drawn: Digits  # by training/strokes.py: synthetic digits, other drawings, and digits after real writers
     lessons: Lessons | None
     held_out: dict[str, Digits]  # by the name of its figure in the card
-    real: int  # how many of `drawn` are after real writers
+    writer_digits: int  # how many of `drawn` are after real writers
 
     @property
     def validation(self) -> Digits:
@@ -60,13 +56,15 @@ class Data(NamedTuple):
 
 def main() -> None:
     config, args = parse_arguments()
-    start_logging(args.model_path)
+    cli.start_logging(log, args.model_path / "train.log")
+    if Settings().debug_mode:
+        log.setLevel(logging.DEBUG)
     device = pick_device(args.no_cuda)
     torch.manual_seed(config.seed)
     log.info("%s on %s with %d threads", config, device, torch.get_num_threads())
 
-    data = gather(config, args.data)
     model = build(config).to(device, memory_format=torch.channels_last)
+    data = gather(config, args.data)
     with logging_redirect_tqdm():  # else the bars and the log would write over each other
         history = fit(
             model,
@@ -96,14 +94,14 @@ def main() -> None:
 def gather(config: Config, mnist: Path) -> Data:
     train, held_out = split(load_mnist(mnist, train=True), config.held_out)
     lessons = load_lessons(Path(config.lessons), len(train)) if config.lessons else None
-    log.info("drawing %d digits and %d other things", config.strokes, config.non_digits)
+    log.info("drawing %d synthetic digits and %d other things", config.synthetic_digits, config.non_digits)
     share = len(held_out) / len(train)
-    drawn, held_out_drawn = make_drawn(config.strokes, config.non_digits, config.seed, share)
-    real, held_out_real = gather_real(config.real, config.seed)
+    drawn, held_out_drawn = strokes.make_drawn(config.synthetic_digits, config.non_digits, config.seed, share)
+    real, held_out_real = strokes.gather_real(config.writer_digits, config.seed)
     held_out_parts = {"mnist": held_out, "drawn": held_out_drawn, "held_out_writers": held_out_real}
     data = Data(train, drawn + real, lessons, held_out_parts, len(real))
     log.info(
-        "%d pictures of MNIST, %d drawn and %d after real writers to train on, %d to validate on",
+        "%d pictures of MNIST, %d synthetic and %d after real writers to train on, %d to validate on",
         len(train),
         len(drawn),
         len(real),
@@ -113,25 +111,29 @@ def gather(config: Config, mnist: Path) -> Data:
 
 
 def build(config: Config) -> torch.nn.Module:
-    """The network, with random weights or those that it starts from."""
+    """The network, with random weights or those that it starts from. Raises Unusable if these are another network's."""
     model = ARCHITECTURES[config.architecture]()
     if config.start:
-        model.load_state_dict(load_teacher(Path(config.start)).state_dict())
+        start = load_teacher(Path(config.start))
+        known = Card.read(Path(config.start) / "card.json").architecture
+        if known != config.architecture:
+            raise cli.Unusable(f"{config.start} holds the architecture {known}, not {config.architecture}")
+        model.load_state_dict(start.state_dict())
     log.info("%s: %d weights", config.architecture, sum(p.numel() for p in model.parameters()))
     return model
 
 
 def describe(config: Config, model: torch.nn.Module, data: Data, history: list[Epoch], figures: dict) -> dict[str, Any]:
-    """What the card says of the run, beside what `export.write` knows."""
+    """What the card says of the run, in addition to what `export.write` knows."""
     best = min(history, key=lambda epoch: epoch.validation_loss)
     validation = {"loss": best.validation_loss, "accuracy": best.validation_accuracy, "epoch": best.epoch}
     validation |= {name: accuracy(model, digits) for name, digits in data.held_out.items()}
     return {
         "created_at": datetime.now(UTC).replace(microsecond=0),
         "data": f"MNIST's training set less {config.held_out} held out for validation"
-        f"{', labelled by larger networks (teach.py)' if data.lessons else ''}, {config.strokes} digits and "
-        f"{config.non_digits} other drawings by training/strokes.py{OF_REAL.format(data.real) if data.real else ''}",
-        "held_out": HeldOut(mnist=held_out_of(config)),
+        f"{', labelled by other networks (teach.py)' if data.lessons else ''}, "
+        f"{strokes.describe(config, data.writer_digits)}",
+        "held_out": held_out_of(config),
         "hyperparameters": asdict(config),
         "metrics": {
             "validation": validation,
@@ -140,12 +142,15 @@ def describe(config: Config, model: torch.nn.Module, data: Data, history: list[E
     }
 
 
-def held_out_of(config: Config) -> int | None:
-    """How many of MNIST's training pictures neither this run nor the one that it starts from has learned from."""
+def held_out_of(config: Config) -> HeldOut:
+    """What neither this run nor the model that it starts from has learned from."""
     if not config.start:
-        return config.held_out
-    before = Card.read(Path(config.start) / "card.json").held_out.mnist
-    return None if before is None else min(before, config.held_out)
+        return HeldOut(mnist=config.held_out)
+    before = Card.read(Path(config.start) / "card.json")
+    mnist = before.held_out.mnist
+    if before.parent and not before.format:  # such a card says nothing of its parent
+        mnist = None
+    return before.held_out.model_copy(update={"mnist": mnist and min(mnist, config.held_out)})
 
 
 def parse_arguments() -> tuple[Config, argparse.Namespace]:
@@ -155,26 +160,11 @@ def parse_arguments() -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--data", type=Path, default=mnist_directory(), help="where MNIST is, or is downloaded to")
     parser.add_argument("--model-path", type=Path, default=Path("models/default"), help="folder for what is trained")
     parser.add_argument("--plots", type=Path, default=Path("plots/default"), help="folder for plots and test report")
-    parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")
     config, args = from_options(parser, Config())
     cli.make_folder(args.plots)
     cli.make_folder(args.model_path)
     (args.model_path / "config.yaml").write_text(as_yaml(config))
     return config, args
-
-
-def start_logging(folder: Path) -> None:
-    handlers = [logging.StreamHandler(), logging.FileHandler(folder / "train.log")]
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", handlers=handlers)
-    log.setLevel(logging.DEBUG if Settings().debug_mode else logging.INFO)
-
-
-def pick_device(no_cuda: bool) -> torch.device:
-    if not no_cuda and torch.cuda.is_available():
-        return torch.device("cuda")
-    if not no_cuda and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
 
 
 def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict:
@@ -183,4 +173,4 @@ def evaluate(model: torch.nn.Module, digits: Digits, temperature: float) -> dict
 
 
 if __name__ == "__main__":
-    cli.run(main, stopped="Stopped. The same command goes on after the last finished epoch.")
+    cli.run(main, stopped="Stopped. The same command continues after the last finished epoch.")

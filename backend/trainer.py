@@ -4,7 +4,7 @@
     uv run python trainer.py --epochs 10     # arguments are passed on to retrain.py
 
 They wait in Postgres. After each epoch the checkpoint goes there, too; so when a trainer is stopped, killed or cut
-off, another goes on from it: at once, or when the lost one has given no sign of life for 15 seconds. Retrainings that
+off, another continues from it: at once, or when the lost one has given no sign of life for 15 seconds. Retrainings that
 come due by RETRAIN_AFTER are asked for here.
 """
 
@@ -37,11 +37,11 @@ log = logging.getLogger("train")
 
 UPKEEP = "* * * * * */10"  # every ten seconds; the sixth field counts them
 LOOK_AGAIN_S = 5
-NOTHING_LEFT = {"checkpoint": None, "sketches": None}  # of what it would take to go on
+NOTHING_LEFT = {"checkpoint": None, "sketches": None}  # of what it would take to continue
 
 
 class Stopped(Exception):
-    """This trainer was asked to stop: another goes on."""
+    """This trainer was asked to stop: another continues."""
 
 
 class GoOn(BaseRetryStrategy):
@@ -170,7 +170,7 @@ class Trainer:
     # --- is it still ours? ----------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """A trainer that slept, or was cut off, may have been taken for lost: then its job is another's.
+        """A trainer that slept, or was cut off, may have been considered lost: then its job is another's.
 
         The same if the database forgot or never heard how a job ended. Either way this process starts over: ended in
         an orderly way, it would write into the queue how "its" job ended.
@@ -185,7 +185,7 @@ class Trainer:
             mine = [self._attempt[0]] if self._attempt else []
             astray = 0 if jobs == mine else astray + 1  # once may be just before or after
             if jobs is None or astray > 1:
-                log.warning("This trainer was taken for lost. It starts over.")
+                log.warning("This trainer was considered lost. It starts over.")
                 if self._attempt:
                     await self._attempt[1].end()
                 start_over()
@@ -214,8 +214,7 @@ def main() -> None:
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         return
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    log.setLevel(logging.INFO)
+    cli.start_logging(log)
     try:
         asyncio.run(Trainer(sys.argv[1:]).work())
     except* (psycopg.Error, ConnectorException) as e:

@@ -18,7 +18,8 @@ GRIDS = [
     "--architectures dense-simple --augmentations ours rotation-6 --seeds 0",
     "--add --architectures dense-simple lenet --augmentations ours --seeds 0 1",  # one of them was there before
 ]
-SMALL = "--epochs 1 --strokes 40 --held-out 40"
+HELD_OUT = 40  # of MNIST, and as many synthetic digits
+SMALL = f"--epochs 1 --synthetic-digits 40 --held-out {HELD_OUT}"
 TWO_SEEDS, ONE_SEED = ["dense-simple | ours", "lenet | ours"], ["dense-simple | rotation-6"]
 RUNS, REPEATED = 5, 1  # in the table; MLflow keeps the repeated one as well
 
@@ -37,6 +38,12 @@ def folder(tmp_path_factory):
     return folder
 
 
+def tracked_runs(folder) -> list:
+    """MLflow's, the newest first."""
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
+    return mlflow.search_runs(search_all_experiments=True, order_by=["start_time DESC"], output_format="list")
+
+
 def test_one_table_has_a_line_for_each_combination(folder):
     table = (folder / "out" / "experiment.md").read_text()
     rows = [line for line in table.splitlines() if line.startswith(("| dense-simple", "| lenet"))]
@@ -51,19 +58,23 @@ def test_one_table_has_a_line_for_each_combination(folder):
 def test_figures_are_those_of_the_runs(folder):
     results = json.loads((folder / "out" / "experiment.json").read_text())
     assert len(results) == RUNS
+    tracked = {run.info.run_name: run.data.metrics for run in tracked_runs(folder)[::-1]}  # the newest of a name
     for result in results:
-        assert 0 <= result["mnist"] <= 1
-        assert 0 <= result["strokes"] <= 1
-        assert result["milliseconds"] > 0
+        metrics = tracked[f"{result['architecture']}, {result['augmentation']}, seed {result['seed']}"]
+        figures = {name: value for name, value in result.items() if isinstance(value, float) or name == "weights"}
+        assert set(figures) == {"mnist", "synthetic", "weights", "milliseconds", "training_seconds"}
+        assert {name: metrics[name] for name in figures} == figures
+        digits = result["mnist"] * HELD_OUT, result["synthetic"] * HELD_OUT
+        assert digits == pytest.approx([round(each) for each in digits], abs=1e-3)  # a share of the pictures
+        assert sum(digits) == pytest.approx(2 * HELD_OUT * metrics["validation_accuracy"], abs=1e-3)  # of both together
     assert {r["weights"] for r in results if r["architecture"] == "lenet"} == {21840}
 
 
 def test_every_run_is_tracked_with_its_curves_and_files(folder):
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'runs' / 'mlflow.db'}")
-    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    runs = tracked_runs(folder)
     assert len(runs) == RUNS + REPEATED
     for run in runs:
         assert {"architecture", "augmentation", "seed", "epochs", "learning_rate"} <= set(run.data.params)
-        assert {"train_loss", "validation_loss", "mnist", "strokes", "milliseconds"} <= set(run.data.metrics)
+        assert {"train_loss", "validation_loss", "mnist", "synthetic", "milliseconds"} <= set(run.data.metrics)
         files = {path.name for path in (folder / "runs" / "artifacts" / run.info.run_id / "artifacts").iterdir()}
         assert {"model.onnx", "loss.png", "accuracy.png"} <= files

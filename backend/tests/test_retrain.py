@@ -29,13 +29,18 @@ from tests.conftest import SHIPPED, empty
 from tests.drawings import draw
 from tests.models import FAILED, PASSED, UNDECIDED, candidate, store_model
 from tests.training.small import small_digits, write_mnist
+from training.architectures import ARCHITECTURES
 from training.cli import Unusable
+from training.config import Config
+from training.data import NOTHING
+from training.export import Calibration
+from training.sketches import Sketches
 
 PATIENCE_S = 300
 SMALL = [
     "--epochs=2",
-    "--strokes=100",
-    "--real=0",
+    "--synthetic-digits=100",
+    "--writer-digits=0",
     "--non-digits=20",
     "--held-out=100",
     "--judged-on=100",
@@ -117,7 +122,7 @@ def test_nothing_approved_is_nothing_to_learn_from(retrain, database):
 
 
 class Retrained(NamedTuple):
-    """Two runs on ten digits of three people: Ctrl-C ended the first after an epoch, the second went on."""
+    """Two runs on ten digits of three people: Ctrl-C ended the first after an epoch, the second continued."""
 
     first: str
     left_by_first: list[dict]
@@ -208,8 +213,8 @@ def test_people_who_write_otherwise_are_learned_and_the_candidate_serves(retrain
     gentle = [
         "--epochs=3",
         "--learning-rate=3e-4",
-        "--strokes=600",
-        "--real=0",
+        "--synthetic-digits=600",
+        "--writer-digits=0",
         "--drawn-per-epoch=900",
         "--held-out=1000",
         "--judged-on=3000",
@@ -239,15 +244,34 @@ def test_candidate_that_was_made_worse_is_refused(retrain, database):
     assert database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 0
 
 
-def test_candidate_goes_part_of_the_way():
+def test_weights_of_champion_and_candidate_are_interpolated():
     network = torch.nn.BatchNorm1d(2)
     start = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.no_grad():
         network.weight += 4
         network.num_batches_tracked += 8
-    script.go_part_of_the_way(network, start)
+    script.interpolate_weights(network, start)
     assert network.weight.tolist() == [1 + 4 * script.LEARNED] * 2
     assert network.num_batches_tracked == 8
+
+
+def test_card_names_the_writers_whose_strokes_were_learned_from(model):
+    people = Sketches(NOTHING, NOTHING, NOTHING, ids=[], origins=[], newest=None)
+    network = ARCHITECTURES["lenet"]()
+    champion = script.Champion(model, b"", HeldOut())
+    learned = script.Learned(network, network, Calibration(1.0, 0.5), epoch=1)
+    for count, named in ((0, False), (7, True)):
+        data = script.Data(people, NOTHING, NOTHING, NOTHING, NOTHING, writer_digits=count)
+        card = script.describe(champion, data, script.CONFIG, learned, small_digits(10, seed=1))
+        assert ("7 digits after 49 writers of UCI's pendigits" in card["data"]) is named
+        assert ("CC BY 4.0" in card["data"]) is named
+
+
+def test_every_setting_takes_the_same_values_as_train_py_s():
+    """An option takes what its default is: 0 would make it one for whole numbers."""
+    assert {name: type(value) for name, value in vars(script.CONFIG).items()} == {
+        name: type(value) for name, value in vars(Config()).items()
+    }
 
 
 # --- publishing, in this process --------------------------------------------------------------------
@@ -300,7 +324,7 @@ def test_verdict_is_void_where_another_model_serves_by_now(on_the_database, mode
     other = store_model(on_the_database, candidate(5))
     on_the_database.execute("INSERT INTO promotions (model, previous) VALUES (%s, %s)", [other, model.version])
     now = publish(tmp_path, PASSED, [], promote=promote)
-    assert now.model.version == other  # against which it is judged anew
+    assert now.model.version == other  # against which it is judged again
     assert now.weights == b"weights"
     assert candidate(1).version not in [row["version"] for row in models(on_the_database)]
     assert on_the_database.execute("SELECT count(*) AS n FROM promotions").fetchone()["n"] == 1

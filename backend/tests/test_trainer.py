@@ -44,7 +44,7 @@ class Trainer:
         )
 
     def kill(self) -> None:
-        """The trainer alone, as kill -9 does: retrain.py must notice by itself."""
+        """The trainer alone, as kill -9 does: retrain.py must notice on its own."""
         self.process.kill()
 
     def stop(self) -> str:
@@ -112,7 +112,7 @@ def test_killed_trainers_job_is_taken_up_from_its_last_checkpoint_and_judged(cli
     assert before["state"] == "running"
     assert before["epochs"] == 4
     first.kill()
-    submit(approved, 3, sketch(3, 99))  # the next goes on with what the first began with
+    submit(approved, 3, sketch(3, 99))  # the next continues with what the first began with
     killed_at = time.monotonic()
     start("--epochs", "4")
     went_on = wait_until(client, lambda now: now["taken_up_again"] == 1 and now["state"] == "running")
@@ -160,7 +160,7 @@ def test_cancelled_one_stops_within_seconds_and_leaves_nothing(client, approved,
 
 
 @pytest.mark.slow
-def test_trainer_that_was_taken_for_lost_keeps_away_from_what_another_does(client, approved, start):
+def test_trainer_that_was_considered_lost_keeps_away_from_what_another_does(client, approved, start):
     """As one on a laptop that slept."""
     ask(client)
     first = start(*LONG)
@@ -187,7 +187,7 @@ def test_trainer_that_was_taken_for_lost_keeps_away_from_what_another_does(clien
 @pytest.mark.slow
 def test_one_that_is_always_killed_before_an_epoch_is_finished_fails(client, approved, start):
     ask(client)
-    trainer, killed = start("--strokes", "20000"), set()
+    trainer, killed = start("--synthetic-digits", "20000"), set()
     deadline = time.monotonic() + PATIENCE_S
     while latest(client)["state"] != "failed":
         for pid in set(trainer.children()) - killed:

@@ -66,7 +66,7 @@ ARGUMENTS = [
     ("train.py --learning-rate nan", "learning_rate must be"),
     ("train.py --seed -1", "seed must be 0 or more"),
     ("train.py --seed 99999999999999999999", "seed must be 4294967295 or less"),
-    ("train.py --averaging 2", "averaging must be from 0 to 1"),
+    ("train.py --ema-decay 2", "ema_decay must be from 0 to 1"),
     ("train.py --bend -1", "bend must be 0 or more"),
     ("train.py --plain 1.5", "plain must be from 0 to 1"),
     ("teach.py --teachers not-there", "no card.json in not-there"),
@@ -95,7 +95,7 @@ def test_wrong_argument_is_named(run, command, reason):
 
 
 SETTINGS = [
-    ("nonsense: 1", "nonsense is no setting"),
+    ("nonsense: 1", "nonsense is not a setting"),
     ("epochs: many", "invalid int value: 'many'"),
     ("epochs: -1", "epochs must be more than 0"),
     ("slant: -1", "slant must be 0 or more"),
@@ -126,9 +126,15 @@ CONTENTS = [
     ("train.py --held-out 60 --lessons model.pt", "model.pt holds no lessons"),
     ("train.py --held-out 100", "100 of 100 pictures cannot be held out"),
     (
-        "train.py --strokes 0 --real 0 --non-digits 0 --held-out 60 --batch-size 64",
+        "train.py --synthetic-digits 0 --writer-digits 0 --non-digits 0 --held-out 60 --batch-size 64",
         "40 pictures an epoch do not fill a batch of 64",
     ),
+    (
+        "train.py --architecture lenet --start models/default",
+        "models/default holds the architecture broad, not lenet",
+    ),
+    ("train.py --fast --start models/default", "models/default holds the architecture broad, not compact"),
+    ("train.py --start broken-card", "broken-card holds no network"),
     ("teach.py --teachers broken-card", "broken-card holds no network"),
     ("teach.py --teachers cut-off", "cut-off holds no network"),
     ("teach.py --teachers other-network", "other-network holds no network"),

@@ -25,7 +25,7 @@ Write = Callable[..., Awaitable[None]]  # columns of the table retrainings
 
 
 class Failed(Exception):
-    """retrain.py cannot go on; the message is a sentence for people."""
+    """retrain.py cannot continue; the message is a sentence for people."""
 
 
 class Killed(Exception):
@@ -122,7 +122,7 @@ class Attempt:
         self._curve = [*self._curve[: epoch["epoch"] - 1], epoch]
         checkpoint: bytes | None = self._checkpoint.read_bytes()
         if len(checkpoint) > MAX_CHECKPOINT:
-            self._add(f"The checkpoint has {len(checkpoint):,} bytes, too many to keep: another trainer starts anew.")
+            self._add(f"The checkpoint has {len(checkpoint):,} bytes, too many to keep: another trainer starts again.")
             checkpoint = None
         self._said = False
         await self._write(curve=self._curve, checkpoint=checkpoint, tries=0, log=self._log)

@@ -100,7 +100,7 @@ def _bend(n: int, how: Augmentation, generator: torch.Generator, device: torch.d
 
 @lru_cache(maxsize=4)
 def _spline(device: torch.device) -> Tensor:
-    """(KNOTS², 56²): bicubic interpolation as a matrix, ten times as fast as doing it anew for each batch."""
+    """(KNOTS², 56²): bicubic interpolation as a matrix, ten times as fast as doing it again for each batch."""
     knots = torch.eye(KNOTS**2, device=device).view(-1, 1, KNOTS, KNOTS)
     return F.interpolate(knots, size=(FINE, FINE), mode="bicubic", align_corners=True).view(KNOTS**2, FINE**2)
 

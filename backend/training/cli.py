@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Unusable(ValueError):
 
 
 def run(main: Callable[[], None], stopped: str = "Stopped.") -> None:
-    """Calls `main`; where it cannot go on, ends with status 1 and a sentence, after Ctrl-C with 130 and `stopped`."""
+    """Calls `main`; if it cannot continue, ends with status 1 and a sentence, after Ctrl-C with 130 and `stopped`."""
     try:
         main()
     except KeyboardInterrupt:
@@ -42,6 +43,16 @@ def _sentence(error: Exception) -> str:
 def one_line(error: object) -> str:
     """What an error says, in one line."""
     return " ".join(str(error).split())
+
+
+def start_logging(log: logging.Logger, file: Path | None = None, mode: str = "a", timed: bool = True) -> None:
+    """What `log` says goes to standard error, and to a file if one is given; of other loggers only warnings."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if file:
+        handlers.append(logging.FileHandler(file, mode))
+    form = "%(asctime)s %(message)s" if timed else "%(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form, handlers=handlers)
+    log.setLevel(logging.INFO)
 
 
 def make_folder(path: Path) -> None:

@@ -6,17 +6,21 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from training import cli
 from training.architectures import ARCHITECTURES
 from training.augmentation import AUGMENTATIONS, Augmentation
+from training.device import has_bfloat16, pick_device
 
-
-def has_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 by itself: GPUs do, CPUs with AVX512-BF16 or AMX do."""
-    return torch.cuda.is_available() or any(torch.cpu.get_capabilities().get(f) for f in ("avx512_bf16", "amx_bf16"))
+# settings that files and checkpoints of older releases hold by another name
+RENAMED = {
+    "strokes": "synthetic_digits",
+    "real": "writer_digits",
+    "averaging": "ema_decay",
+    "softening": "distillation_temperature",
+    "muon_rate": "muon_learning_rate",
+}
 
 
 @dataclass(frozen=True)
@@ -27,37 +31,37 @@ class Config:
     epochs: int = 40  # of all MNIST pictures and `drawn_per_epoch` others
     batch_size: int = 256  # smaller learns more an epoch, larger is faster
     learning_rate: float = 3e-3  # the peak of the cycle
-    muon_rate: float = 0.05  # the same of Muon, for the convolutions; AdamW keeps the rest, and has all of it at 0
+    muon_learning_rate: float = 0.05  # the same of Muon, for the convolutions; 0: AdamW for them, too, as for the rest
     weight_decay: float = 0.02
-    averaging: float = 0.998  # of weights, exponential: a memory of about 500 batches
-    bfloat16: bool = field(default_factory=has_bfloat16)  # half the time where the machine has it, slower elsewhere
+    ema_decay: float = 0.998  # of the exponential moving average of weights: a memory of about 500 batches
+    bfloat16: bool = field(default_factory=has_bfloat16)  # half the time where the device has it, slower elsewhere
     patience: int = 15  # epochs without a better validation loss; the cycle's last third is its best
     held_out: int = 5000  # of the 60,000, for validation
-    strokes: int = 80_000  # digits made by training/strokes.py: styles that MNIST lacks
-    real: int = 80_000  # digits after those of real writers: training/writers.py
-    non_digits: int = 20_000  # drawings that are no digits, to be unsure of
+    synthetic_digits: int = 80_000  # made by training/strokes.py: styles that MNIST lacks
+    writer_digits: int = 80_000  # after those of real writers: training/writers.py
+    non_digits: int = 20_000  # drawings that are not digits, to be unsure of
     drawn_per_epoch: int = 40_000  # this many of all three, at random; all of them each time would drown MNIST
     unsure_share: float = 0.025  # of right answers on augmented validation pictures that may be called unsure
     start: str = ""  # a folder that train.py wrote: training begins with its weights; empty: with random ones
     lessons: str = ""  # teach.py's file: what teachers say of MNIST's pictures takes the place of their labels
-    softening: float = 4.0  # of teachers' and student's answers, by a temperature: all ten probabilities teach
+    distillation_temperature: float = 4.0  # divides teachers' and student's logits: all ten probabilities teach
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f"{self.architecture} is none of {', '.join(ARCHITECTURES)}")
-        for name in ("epochs", "batch_size", "learning_rate", "held_out", "softening"):
+        for name in ("epochs", "batch_size", "learning_rate", "held_out", "distillation_temperature"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
-        counts = ("strokes", "real", "non_digits", "drawn_per_epoch", "patience", "seed")
-        for name in (*counts, "muon_rate", "weight_decay"):
+        counts = ("synthetic_digits", "writer_digits", "non_digits", "drawn_per_epoch", "patience", "seed")
+        for name in (*counts, "muon_learning_rate", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        for name in ("averaging", "unsure_share"):
+        for name in ("ema_decay", "unsure_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "muon_rate", "weight_decay", "softening"):
+        for name in ("learning_rate", "muon_learning_rate", "weight_decay", "distillation_temperature"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be a number, not {getattr(self, name)}")
         if self.seed > cli.MAX_SEED:
@@ -66,11 +70,18 @@ class Config:
 
 # more than 99.2% of MNIST's test set, within a minute and a half on two CPU cores
 # compact, and most of MNIST as it is, because wide layers and changes of pictures take time
-FAST = {"architecture": "compact", "epochs": 2, "strokes": 2000, "real": 0, "non_digits": 500, "plain": 0.6}
+FAST = {
+    "architecture": "compact",
+    "epochs": 2,
+    "synthetic_digits": 2000,
+    "writer_digits": 0,
+    "non_digits": 500,
+    "plain": 0.6,
+}
 
 
 def add_options(parser: argparse.ArgumentParser, base: Config) -> None:
-    """An option for each setting of `base`, --config FILE.yaml and --augmentation; read them with `from_options`."""
+    """An option for each setting of `base`, --config FILE.yaml, --augmentation, --no-cuda; see `from_options`."""
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="settings by name; options given here win")
     for owner in (base, base.augmentation):
         group = parser.add_argument_group("settings" if isinstance(owner, Config) else "augmentation")
@@ -81,8 +92,11 @@ def add_options(parser: argparse.ArgumentParser, base: Config) -> None:
                 how = {"action": argparse.BooleanOptionalAction}
             if setting.name == "architecture":
                 how = {"choices": list(ARCHITECTURES)}
+            if setting.name == "bfloat16":
+                value = "where the device computes in it natively"
             group.add_argument(_option(setting.name), default=None, help=f"default: {value}", **how)
     group.add_argument("--augmentation", choices=list(AUGMENTATIONS), help="default: ours")
+    parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even where there is a GPU")
 
 
 def from_options(
@@ -90,11 +104,14 @@ def from_options(
 ) -> tuple[Config, argparse.Namespace]:
     """(the settings, the other arguments). `base`, then --fast where there is one, then --config, then what was typed.
 
+    Without --bfloat16 or --no-bfloat16, the device decides.
+
     Ends the program with argparse's message where a name or value is wrong, in the file or on the command line.
     """
     typed = parser.parse_args(arguments)
     from_file = parser.parse_args(_read(parser, typed.config)) if typed.config else argparse.Namespace()
-    layers = [FAST if getattr(typed, "fast", False) else {}, vars(from_file), vars(typed)]
+    native = {"bfloat16": has_bfloat16(pick_device(typed.no_cuda))}
+    layers = [native, FAST if getattr(typed, "fast", False) else {}, vars(from_file), vars(typed)]
     chosen = {name: value for layer in layers for name, value in layer.items() if value is not None}
     augmentation = AUGMENTATIONS[chosen["augmentation"]] if "augmentation" in chosen else base.augmentation
     try:
@@ -129,8 +146,9 @@ def _read(parser: argparse.ArgumentParser, path: Path) -> list[str]:
     known = {f.name for owner in (Config, Augmentation) for f in fields(owner)}
     options = []
     for name, value in settings.items():
+        name = RENAMED.get(name, name)
         if name not in known:
-            parser.error(f"{path}: {name} is no setting")
+            parser.error(f"{path}: {name} is not a setting")
         if isinstance(value, bool):
             options.append(_option(name if value else f"no_{name}"))
         else:

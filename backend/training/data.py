@@ -20,13 +20,13 @@ class Digits(NamedTuple):
     images: Tensor  # (n, 28, 28) uint8, white ink on black
     labels: Tensor  # (n,) int64, 0 to 9, or NO_DIGIT
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: Tensor) -> "Digits":
         return Digits(self.images[index], self.labels[index])
 
-    def __add__(self, other: "Digits") -> "Digits":  # type: ignore[override]
+    def __add__(self, other: "Digits") -> "Digits":
         return Digits(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
     def to(self, device: torch.device) -> "Digits":

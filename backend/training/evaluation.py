@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 CLASSES = 10
+BINS = 15  # of confidence
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -12,9 +13,14 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return np.bincount(labels * CLASSES + predictions, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+def confidence_bins(confidence: np.ndarray) -> np.ndarray:
+    """(n,) from 0 to 1 → (n,) int: which of BINS bins of equal width each is in."""
+    return np.minimum((confidence * BINS).astype(int), BINS - 1)
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Expected calibration error over bins of equal width (Guo et al., 2017)."""
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_of = confidence_bins(confidence)
     gaps = [
         abs(right[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean()
         for b in np.unique(bin_of)

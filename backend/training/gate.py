@@ -2,9 +2,9 @@
 
 It passes if it is better on the sketches held out, and no worse elsewhere. `judge` is a pure function of which
 predictions were right; it knows neither models nor the database. All three comparisons are paired: both models read the
-same pictures, and only those count that exactly one of them reads right. The burden of proof is on the candidate: with
-a probability of at most 5%, one that is no better is taken for better (app/evidence.py), or one that loses MAX_LOSS for
-no worse.
+same pictures, and only those count that exactly one of them reads correctly. The burden of proof is on the candidate:
+with a probability of at most 5%, one that is no better is considered better (app/evidence.py), or one that loses
+MAX_LOSS is considered no worse.
 
 "No worse" means that a true loss of MAX_LOSS is ruled out. A limit on the observed loss, such as 0.1 points, would mean
 little: two trainings that differ only in their seed differ by as much on MNIST. On 2,000 pictures, of which the two
@@ -21,7 +21,7 @@ import numpy as np
 from app.card import Verdict
 from app.evidence import ENOUGH, outcome, wealth
 
-MAX_LOSS = 0.005  # of accuracy on MNIST, and on digits made by training/strokes.py
+MAX_LOSS = 0.005  # of accuracy on MNIST, and on synthetic digits
 SIGNIFICANT = 1.645  # standard deviations: 5%, one-sided
 
 
@@ -39,7 +39,7 @@ def judge(held_out: Pair, mnist: Pair, drawn: Pair, champion: str | None = None)
     verdict holds against `champion`, a version. Raises ValueError if the two did not read the same pictures.
     """
     result, reason = _better(held_out)
-    others = [_no_worse("MNIST", mnist), _no_worse("drawn digits", drawn)]
+    others = [_no_worse("MNIST", mnist), _no_worse("synthetic digits", drawn)]
     won, lost = _differences(held_out)
     figures = {"held_out": _figures(held_out), "mnist": _figures(mnist), "drawn": _figures(drawn)}
     figures["held_out"] |= {"won": won, "lost": lost, "evidence": wealth(won, lost)}

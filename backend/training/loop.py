@@ -20,7 +20,7 @@ from tqdm import tqdm
 from training import distillation
 from training.augmentation import augment
 from training.cli import Unusable
-from training.config import Config
+from training.config import RENAMED, Config
 from training.data import NO_DIGIT, Digits, as_input, as_targets
 from training.distillation import Lessons
 from training.muon import Muon
@@ -45,7 +45,7 @@ def predict(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
 
 
 def accuracy(model: nn.Module, digits: Digits) -> float | None:
-    """The share of the digits that is read right; None where there is none."""
+    """The share of the digits that is read correctly; None where there is none."""
     digits = digits.take(digits.labels != NO_DIGIT)
     return (predict(model, digits.images).argmax(1) == digits.labels).float().mean().item() if len(digits) else None
 
@@ -63,10 +63,10 @@ def fit(
 ) -> list[Epoch]:
     """Trains `model` in place and leaves in it the averaged weights of the epoch with the lowest validation loss.
 
-    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen anew each time. With `lessons` on the
+    An epoch sees all of `train` and `config.drawn_per_epoch` of `drawn`, chosen again each time. With `lessons` on the
     pictures of `train`, their changed copies and what the teachers say of them stand in for pictures and labels. Each
     epoch is written to `checkpoint`, then `after_epoch` is called; a run that finds a checkpoint of the same
-    configuration, and of a network that `began_as` the same model, goes on from it.
+    configuration, and of a network that `began_as` the same model, continues from it.
     """
     run = _Run(model, train, drawn, config, lessons)
     identity = {"model": repr(model), "config": asdict(config), "began_as": began_as}
@@ -98,12 +98,12 @@ class _Run:
         self.device = train.images.device
         self.generator = torch.Generator(device=self.device).manual_seed(config.seed)
         self.per_epoch = len(train) + min(len(drawn), config.drawn_per_epoch)
-        self.batches = self.per_epoch // config.batch_size  # without the last, smaller one: every epoch shuffles anew
+        self.batches = self.per_epoch // config.batch_size  # without the last, smaller one: every epoch shuffles again
         if not self.batches:
             raise Unusable(f"{self.per_epoch} pictures an epoch do not fill a batch of {config.batch_size}")
         self.optimizers, steps = _optimizers(model, config), config.epochs * self.batches
         self.schedules = [OneCycleLR(o, o.defaults["lr"], total_steps=steps, pct_start=0.15) for o in self.optimizers]
-        self.averaged = AveragedModel(model, multi_avg_fn=_exponential(config.averaging), use_buffers=True)
+        self.averaged = AveragedModel(model, multi_avg_fn=_exponential(config.ema_decay), use_buffers=True)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class _Run:
     def train_epoch(self, number: int) -> float:
         """The mean loss of its batches."""
         self.model.train()
-        torch.manual_seed(self.config.seed * 1000 + number)  # dropout's: a run that goes on draws the same
+        torch.manual_seed(self.config.seed * 1000 + number)  # dropout's: a run that is continued draws the same
         order = self._order()[: self.batches * self.config.batch_size].split(self.config.batch_size)
         total = 0.0
         bar = tqdm(order, desc=f"epoch {number}/{self.config.epochs}", unit="batch", leave=False, disable=None)
@@ -156,11 +156,11 @@ class _Run:
             logits = self.model(inputs.contiguous(memory_format=torch.channels_last))
         logits = logits.float()
         loss = F.cross_entropy(logits[~taught], as_targets(labels[~taught]), reduction="sum")
-        return (loss + distillation.loss(logits[taught], said, self.config.softening)) / len(index)
+        return (loss + distillation.loss(logits[taught], said, self.config.distillation_temperature)) / len(index)
 
 
 def _validate(model: nn.Module, validation: Digits) -> tuple[float, float]:
-    """(loss, share of the digits that is read right)."""
+    """(loss, share of the digits that is read correctly)."""
     logits, is_digit = predict(model, validation.images), validation.labels != NO_DIGIT
     right = (logits.argmax(1) == validation.labels)[is_digit].float().mean().item()
     return F.cross_entropy(logits, as_targets(validation.labels)).item(), right
@@ -185,11 +185,11 @@ def _log(history: list[Epoch], epochs: int) -> None:
 
 
 def _optimizers(model: nn.Module, config: Config) -> list[torch.optim.Optimizer]:
-    """AdamW; with a `muon_rate`, Muon for the convolutions that mix channels, which are nearly all of the weights."""
-    mixing = [p for p in model.parameters() if config.muon_rate and p.ndim == 4 and p.shape[1] > 1]
+    """AdamW; with a `muon_learning_rate`, Muon for the convolutions that mix channels: nearly all of the weights."""
+    mixing = [p for p in model.parameters() if config.muon_learning_rate and p.ndim == 4 and p.shape[1] > 1]
     rest = [p for p in model.parameters() if all(p is not other for other in mixing)]
     optimizers: list[torch.optim.Optimizer] = [AdamW(rest, config.learning_rate, weight_decay=config.weight_decay)]
-    return optimizers + ([Muon(mixing, config.muon_rate, weight_decay=config.weight_decay)] if mixing else [])
+    return optimizers + ([Muon(mixing, config.muon_learning_rate, weight_decay=config.weight_decay)] if mixing else [])
 
 
 def _exponential(decay: float) -> Callable:
@@ -210,7 +210,7 @@ def _exponential(decay: float) -> Callable:
 def _sums(train: Digits, drawn: Digits, validation: Digits, lessons: Lessons | None) -> list[float]:
     """Enough to tell whether a checkpoint was made from the same pictures."""
     sums = [int(part.sum()) for digits in (train, drawn, validation) for part in (digits.images, digits.labels)]
-    return sums + ([int(lessons.images.sum()), float(lessons.logits.sum(dtype=torch.float64))] if lessons else [])
+    return sums + ([int(lessons.images.sum()), float(lessons.logits.cpu().sum(dtype=torch.float64))] if lessons else [])
 
 
 def _save(checkpoint: Path, identity: dict[str, Any], run: _Run, history: list[Epoch], best: dict[str, Tensor]) -> None:
@@ -222,6 +222,12 @@ def _save(checkpoint: Path, identity: dict[str, Any], run: _Run, history: list[E
     unfinished.replace(checkpoint)
 
 
+def _comparable(identity: dict[str, Any]) -> dict[str, Any]:
+    """With today's names of the settings, and without bfloat16: another device may continue the run without it."""
+    config = {RENAMED.get(name, name): value for name, value in identity["config"].items() if name != "bfloat16"}
+    return identity | {"config": config}
+
+
 def _resume(checkpoint: Path, identity: dict[str, Any], run: _Run) -> tuple[list[Epoch], dict[str, Tensor]]:
     """(history, best weights so far), and the parts of `run` as they were then; ([], {}) where none fits."""
     if not checkpoint.exists():
@@ -229,13 +235,17 @@ def _resume(checkpoint: Path, identity: dict[str, Any], run: _Run) -> tuple[list
     try:
         state = torch.load(checkpoint, map_location=run.device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError):
-        log.warning("%s is damaged: starting anew", checkpoint)
+        log.warning("%s is damaged: starting again", checkpoint)
         return [], {}
-    if state.get("run") != identity:
-        log.warning("%s belongs to a run with other settings or pictures: starting anew", checkpoint)
+    if "run" not in state or _comparable(state["run"]) != _comparable(identity):
+        log.warning("%s belongs to a run with other settings or pictures: starting again", checkpoint)
         return [], {}
     for name, part in run.parts.items():
         part.load_state_dict(state[name])
-    run.generator.set_state(state["generator"].cpu())
+    generator = state["generator"].cpu()
+    if generator.shape == run.generator.get_state().shape:
+        run.generator.set_state(generator)
+    else:  # of another kind of device: the run continues there, with other random numbers
+        run.generator.manual_seed(run.config.seed * 1000 + len(state["history"]))
     log.info("going on after epoch %d of %s", len(state["history"]), checkpoint)
     return [Epoch(**epoch) for epoch in state["history"]], state["best"]

@@ -1,4 +1,4 @@
-"""Photos of digits on paper, as people take them, made by a program: how many are read right?
+"""Photos of digits on paper, as people take them, made by a program: how many are read correctly?
 
     uv run python -m training.photos                             # the 190 photos on which imaging.py was developed
     uv run python -m training.photos --unseen                    # 190 others, not looked at before they counted
@@ -49,7 +49,7 @@ class Kind:
     grain: Range = (1, 4)  # grey levels of noise
     sides: tuple[int, ...] = (900, 1200, 1600, 2048, 3000)  # the longer one, in pixels
     quality: tuple[int, int] = (60, 93)
-    things: bool = False  # beside the digit
+    things: bool = False  # next to the digit
     under: tuple[str, ...] = field(default=())  # other sheets below this one
 
 

@@ -8,6 +8,7 @@ matplotlib.use("Agg")  # no screen needed
 import matplotlib.pyplot as plt
 import numpy as np
 
+from training.evaluation import confidence_bins
 from training.loop import Epoch
 
 
@@ -42,10 +43,10 @@ def confusion_matrix(matrix: np.ndarray, path: Path) -> None:
     plt.close(figure)
 
 
-def calibration(probabilities: np.ndarray, labels: np.ndarray, path: Path, bins: int = 15) -> None:
+def calibration(probabilities: np.ndarray, labels: np.ndarray, path: Path) -> None:
     """How often predictions of each confidence are right, from (n, 10) probabilities; the diagonal is ideal."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_of = confidence_bins(confidence)
     used = np.unique(bin_of)
     figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
     axis.plot([0, 1], [0, 1], color="grey", linestyle=":", label="ideal")
@@ -83,7 +84,9 @@ def comparison(points: list[tuple[str, float, float]], path: Path) -> None:
     for name in dict.fromkeys(name for name, _, _ in points):
         mine = [(time, 100 * accuracy) for other, time, accuracy in points if other == name]
         axis.scatter(*zip(*mine, strict=True), label=name)
-    axis.set(xlabel="milliseconds a picture", ylabel="accuracy on drawn digits in %", xscale="log", title="Experiment")
+    axis.set(
+        xlabel="milliseconds a picture", ylabel="accuracy on synthetic digits in %", xscale="log", title="Experiment"
+    )
     _finish(figure, axis, path)
 
 

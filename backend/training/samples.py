@@ -10,9 +10,8 @@ from app import imaging
 from app.errors import AppError
 from training.cli import Unusable
 from training.data import NO_DIGIT, Digits, load_mnist
-from training.unipen import DIGITS, Sample, draw_strokes, read_unipen
+from training.unipen import DIGITS, PENS, Sample, draw_strokes, read_unipen
 
-PENS = (8, 18, 28)  # pixels on a canvas of 280
 LIKE_DIGITS = set("oOQDlIijzZsSbBgqGyA")  # letters that someone may well read as a digit
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 
@@ -44,7 +43,7 @@ def from_folder(folder: Path) -> Digits:
 
 
 def from_unipen(path: Path, letters: bool = False) -> Digits:
-    """The digits of a UNIPEN file, each drawn with a thin, a middling and a thick pen.
+    """The digits of a UNIPEN file, each drawn with a thin, a medium and a thick pen.
 
     With `letters` also those that nobody would read as a digit, labelled NO_DIGIT. Raises Unusable where there is none.
     """
@@ -55,7 +54,7 @@ def from_unipen(path: Path, letters: bool = False) -> Digits:
 
 
 def from_samples(samples: Sequence[Sample]) -> Digits:
-    """Each drawn with a thin, a middling and a thick pen, one after the other."""
+    """Each drawn with a thin, a medium and a thick pen, one after the other."""
     pictures = [imaging.prepare(draw_strokes(sample.strokes, pen=pen)) for sample in samples for pen in PENS]
     labels = [int(s.label) if s.label in DIGITS else NO_DIGIT for s in samples for _ in PENS]
     return _digits(pictures, labels)

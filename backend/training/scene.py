@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from training.hand import Hand, write
+from training.drawings import pick
+from training.hand import SHIFT, Hand, write
 from training.skeletons import STYLES
 
 WRITER = Hand(wobble=0.025, slant=0.22, turn=5)
-SHIFT = 4  # cv2 draws to a 16th of a pixel
 
 TABLES = {
     "grey": [(0.18, 0.18, 0.19), (0.3, 0.3, 0.3), (0.42, 0.43, 0.45), (0.1, 0.1, 0.11)],
@@ -73,9 +73,7 @@ def write_digit(digit: int, pen: str, rng: np.random.Generator) -> Ink:
     width = np.exp(rng.uniform(*np.log([thinnest, widest])))
     # nobody writes 3 cm high with a hair's width, nor so bold that no paper is left within
     height = np.clip(np.exp(rng.uniform(*np.log([low, high]))), 7 * width, 40 * width)
-    styles, weights = zip(*STYLES[digit], strict=True)
-    style = styles[rng.choice(len(styles), p=np.array(weights) / sum(weights))]
-    curves = write(style(rng), rng, WRITER)
+    curves = write(pick(STYLES[digit], rng)(rng), rng, WRITER)
     every = np.concatenate(curves)
     first, last = every.min(0), every.max(0)
     scale = (height - width) / (last - first).max()
@@ -198,7 +196,7 @@ def put_ink(plane: Plane, ink: Ink, rng: np.random.Generator) -> None:
 
 
 def put_things(plane: Plane, ink: Ink, rng: np.random.Generator) -> None:
-    """A pen, a coin or some small print, beside the digit."""
+    """A pen, a coin or some small print, next to the digit."""
     size = ink.size.max()
     side, along = rng.permutation([(1, 0), (-1, 0), (0, 1), (0, -1)])[0], rng.uniform(-0.4, 0.4) * size
     for thing in rng.permutation([_pen, _coin, _print])[: rng.integers(1, 3)]:

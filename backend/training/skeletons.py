@@ -313,7 +313,7 @@ def seven_looped(rng: np.random.Generator) -> Skeleton:
 
 
 def seven_narrow(rng: np.random.Generator) -> Skeleton:
-    """A short, level bar and a steep stem: beside it a one's flag rises."""
+    """A short, level bar and a steep stem: next to it a one's flag rises."""
     left, right = rng.uniform(0.08, 0.3), rng.uniform(0.62, 0.8)
     top = [(left, rng.uniform(-0.02, 0.1)), *corner(right, rng.uniform(-0.02, 0.03))]
     return [[*top, (right - rng.uniform(0.03, 0.15), 0.5), (right - rng.uniform(0.08, 0.35), 1)]]
@@ -401,7 +401,7 @@ def nine_curled(rng: np.random.Generator) -> Skeleton:
 
 
 def nine_two_strokes(rng: np.random.Generator) -> Skeleton:
-    """A loop or an open c, and a stem beside it."""
+    """A loop or an open c, and a stem next to it."""
     height, start, x = rng.uniform(0.18, 0.3), rng.uniform(-60, -10), rng.uniform(0.75, 0.9)
     loop = arc(0.42, height, 0.4, height, start, start - rng.uniform(230, 350))
     return [loop, [(x, rng.uniform(0, 0.15)), (x, 0.5), (x - rng.uniform(-0.05, 0.3), 1)]]

@@ -13,7 +13,7 @@ from training.hand import Hand
 
 FILE = Path(__file__).resolve().parent.parent / "app" / "smoke.png"
 SEED = 3
-# writes upright and without a wobble, with one middling pen
+# writes upright and without a wobble, with one medium pen
 TIDY = Hand(wobble=0.004, slant=0.04, turn=1.0, narrow=0.65, wide=0.8, drift=0.005, pen=(0.08, 0.08), size=(0.7, 0.7))
 
 

@@ -5,7 +5,6 @@ cd backend && uv run python -m training.strokes        # writes plots/strokes.pn
 
 import json
 import logging
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,10 @@ from subprocess import PIPE
 import cv2
 import torch
 
+from app.config import usable_cores
 from app.imaging import SIDE
 from training.cli import Unusable
+from training.config import Config
 from training.data import BACKEND, NO_DIGIT, NOTHING, Digits
 from training.drawings import Chunk, make_pictures
 from training.samples import from_samples
@@ -26,6 +27,10 @@ log = logging.getLogger("train")
 
 CHUNK = 500  # pictures that a process makes at a time
 WITHOUT_REAL = "about half a point on strangers' digits"
+ATTRIBUTION = (
+    "49 writers of UCI's pendigits (Alpaydin, Alimoglu, 1996) and UJI Pen Characters 2 (Llorens and others, 2008), "
+    "both CC BY 4.0"
+)
 
 
 def make_digits(count: int, seed: int) -> Digits:
@@ -34,7 +39,7 @@ def make_digits(count: int, seed: int) -> Digits:
 
 
 def make_non_digits(count: int, seed: int) -> Digits:
-    """`count` drawings that are no digits, labelled NO_DIGIT."""
+    """`count` drawings that are not digits, labelled NO_DIGIT."""
     return Digits(_make(Chunk("other", count, seed, 0)), torch.full((count,), NO_DIGIT))
 
 
@@ -63,19 +68,25 @@ def gather_real(count: int, seed: int) -> tuple[Digits, Digits]:
     try:
         _, held_out = split_writers(find_strokes(folder))
     except Unusable as e:
-        log.warning("%s. Going on without real writers, which costs %s.", e, WITHOUT_REAL)
+        log.warning("%s. Continuing without real writers, which costs %s.", e, WITHOUT_REAL)
         return NOTHING, NOTHING
     log.info("drawing %d digits after real writers", count)
     return make_real(count, 2 * seed, folder), from_samples(held_out)
 
 
+def describe(config: Config, writer_digits: int) -> str:
+    """For a card: what was made to train on and, as CC BY asks, after whose strokes."""
+    made = f"{config.synthetic_digits} digits and {config.non_digits} other drawings by training/strokes.py"
+    return f"{made}, {writer_digits} digits after {ATTRIBUTION}" if writer_digits else made
+
+
 def _make(whole: Chunk) -> torch.Tensor:
-    """(n, 28, 28) uint8; in as many processes as there are cores, where there are many."""
+    """(n, 28, 28) uint8; in as many processes as there are cores to use, where there are many."""
     starts = range(0, whole.count, CHUNK)
     chunks = [whole._replace(start=start, count=min(CHUNK, whole.count - start)) for start in starts]
     if len(chunks) <= 1:
         return torch.from_numpy(make_pictures(whole))
-    workers = min(os.cpu_count() or 1, len(chunks))
+    workers = min(usable_cores(), len(chunks))
     shares = [chunks[len(chunks) * n // workers : len(chunks) * (n + 1) // workers] for n in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
         pixels = b"".join(pool.map(_elsewhere, shares))

@@ -11,6 +11,7 @@ import numpy as np
 from training.cli import Unusable
 from training.hand import SHIFT
 
+PENS = (8, 18, 28)  # pixels on a canvas of 280: a thin, a medium and a thick one
 WRITER = re.compile(r"^\.COMMENT\s+\S+\s+(\d+)\s", re.MULTILINE)  # pendigits: digit, writer, milliseconds
 DIGITS = set("0123456789")
 SEGMENT = re.compile(r'"(.)"$')

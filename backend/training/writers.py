@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from unlzw3 import unlzw
 
+from training import cli
 from training.cli import Unusable, make_folder, one_line
 from training.settings import BACKEND, Settings
 from training.unipen import DIGITS, Sample, read_unipen
@@ -38,6 +39,12 @@ UJI_WRITERS = range(17, 48)
 def strokes_directory() -> Path:
     """Where the strokes are, or are downloaded to: STROKES_DIR, relative to backend/."""
     return BACKEND / Settings().strokes_dir
+
+
+def existing_or_known(text: str) -> Path:
+    """A file or folder that is there, or else in STROKES_DIR: a type for argparse."""
+    known = strokes_directory() / text
+    return known if not Path(text).exists() and known.exists() else cli.existing(text)
 
 
 def find_strokes(folder: Path) -> list[Sample]:

@@ -3,10 +3,12 @@ from dataclasses import asdict, fields, replace
 
 import pytest
 import torch
+import yaml
 
-from training import config as module
+from app.config import BACKEND
 from training.augmentation import AUGMENTATIONS, Augmentation
-from training.config import FAST, Config, add_options, as_yaml, from_options, has_bfloat16
+from training.config import FAST, RENAMED, Config, add_options, as_yaml, from_options
+from training.device import CPU, has_bfloat16
 
 
 def parse(*options: str) -> Config:
@@ -17,7 +19,7 @@ def parse(*options: str) -> Config:
 
 
 def test_without_options_the_defaults_hold():
-    assert parse() == Config()
+    assert parse("--no-cuda") == Config()
 
 
 def test_every_setting_is_an_option():
@@ -27,19 +29,19 @@ def test_every_setting_is_an_option():
         "batch_size": 9,
         "learning_rate": 0.5,
         "weight_decay": 0.1,
-        "averaging": 0.5,
+        "ema_decay": 0.5,
         "bfloat16": not has_bfloat16(),
         "patience": 2,
         "held_out": 11,
-        "strokes": 12,
+        "synthetic_digits": 12,
         "non_digits": 13,
         "drawn_per_epoch": 14,
         "unsure_share": 0.2,
         "lessons": "some.pt",
-        "softening": 2.0,
+        "distillation_temperature": 2.0,
         "seed": 3,
-        "muon_rate": 0.04,
-        "real": 15,
+        "muon_learning_rate": 0.04,
+        "writer_digits": 15,
         "start": "models/start",
     }
     assert set(given) == {f.name for f in fields(Config)} - {"augmentation"}
@@ -82,8 +84,8 @@ def test_fast_is_a_preset_that_other_options_change():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nonsense: 1", "mine.yaml: nonsense is no setting"),
-        ("config: nonsense", "mine.yaml: config is no setting"),
+        ("nonsense: 1", "mine.yaml: nonsense is not a setting"),
+        ("config: nonsense", "mine.yaml: config is not a setting"),
         ("epochs: nonsense", "argument --epochs: "),
         ("architecture: nonsense", "argument --architecture: "),
         ("nonsense", "mine.yaml must hold lines"),
@@ -111,19 +113,36 @@ def test_unknown_option_or_value_is_refused(wrong, capsys):
     assert "nonsense" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["--epochs", "0"], ["--batch-size", "-1"], ["--strokes", "-5"], ["--held-out", "0"]])
+@pytest.mark.parametrize(
+    "wrong", [["--epochs", "0"], ["--batch-size", "-1"], ["--synthetic-digits", "-5"], ["--held-out", "0"]]
+)
 def test_impossible_value_is_refused(wrong, capsys):
     with pytest.raises(SystemExit):
         parse(*wrong)
     assert wrong[0][2:].replace("-", "_") in capsys.readouterr().err
 
 
-def test_bfloat16_is_used_where_the_machine_has_it(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for capable in (False, True):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capable=capable: {"avx512_bf16": capable})
-        assert module.has_bfloat16() is capable
-        assert Config().bfloat16 is capable
+@pytest.mark.parametrize(("gpu", "cpu"), [(True, False), (False, True)])
+def test_bfloat16_is_used_if_the_device_in_use_has_it(monkeypatch, gpu, cpu):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: gpu)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": cpu})
+    assert has_bfloat16(torch.device("cuda")) is parse().bfloat16 is gpu
+    assert has_bfloat16(CPU) is parse("--no-cuda").bfloat16 is Config().bfloat16 is cpu
+    assert parse("--bfloat16").bfloat16 is True
+    assert parse("--no-bfloat16").bfloat16 is False
+
+
+def test_file_of_an_older_release_is_read(tmp_path):
+    config = Config(
+        synthetic_digits=3, writer_digits=4, ema_decay=0.5, distillation_temperature=2, muon_learning_rate=0
+    )
+    text = as_yaml(config)
+    for old, name in RENAMED.items():
+        text = text.replace(f"{name}:", f"{old}:")
+    assert "averaging: 0.5" in text
+    (tmp_path / "config.yaml").write_text(text)
+    assert parse("--config", str(tmp_path / "config.yaml")) == config
 
 
 def test_another_base_keeps_what_was_not_told():
@@ -133,3 +152,10 @@ def test_another_base_keeps_what_was_not_told():
     assert from_options(parser, base, ["--seed", "5", "--rotation", "2"])[0] == replace(
         base, seed=5, augmentation=Augmentation(rotation=2, bend=0)
     )
+
+
+@pytest.mark.parametrize("file", sorted(BACKEND.glob("models/**/config.yaml")), ids=lambda file: file.parent.name)
+def test_settings_that_come_with_the_project_are_read(file):
+    settings = yaml.safe_load(file.read_text())
+    config = parse("--config", str(file))
+    assert (asdict(config) | asdict(config.augmentation)).items() >= settings.items()

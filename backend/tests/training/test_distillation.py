@@ -21,7 +21,7 @@ TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
 SHIPPED = sorted((BACKEND / TEACHERS).glob("*/"))
 SMALL = Augmentation(rotation=5, bend=0.5)
 CONFIG = Config(
-    epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, averaging=0.9, bfloat16=False, augmentation=SMALL
+    epochs=6, batch_size=20, learning_rate=1e-2, weight_decay=0.01, ema_decay=0.9, bfloat16=False, augmentation=SMALL
 )
 
 

@@ -91,7 +91,7 @@ def test_one_that_is_clearly_worse_is_refused():
 @pytest.mark.parametrize("lost", [20, 50])
 def test_one_that_may_have_lost_too_much_elsewhere_is_refused_and_does_not_race(held_out, lost):
     worse = pair(4950 - lost, 0, lost, 50)
-    for sets, name in (((worse, SAME), "MNIST"), ((SAME, worse), "drawn digits")):
+    for sets, name in (((worse, SAME), "MNIST"), ((SAME, worse), "synthetic digits")):
         verdict = judge(held_out, *sets)
         assert verdict.outcome == "refused"
         assert any(name in reason and "not ruled out" in reason for reason in verdict.reasons)

@@ -11,7 +11,7 @@ from tests.training.small import small_digits
 from training import loop
 from training.architectures import compact
 from training.augmentation import Augmentation
-from training.config import Config
+from training.config import RENAMED, Config
 from training.data import NO_DIGIT, NOTHING, Digits, as_input
 from training.loop import fit, predict
 
@@ -20,15 +20,15 @@ CONFIG = Config(
     batch_size=20,
     learning_rate=1e-2,
     weight_decay=0.01,
-    averaging=0.9,
+    ema_decay=0.9,
     bfloat16=False,
     patience=10,
     seed=0,
-    muon_rate=0,
+    muon_learning_rate=0,
     drawn_per_epoch=40,
     augmentation=Augmentation(rotation=5, bend=0.5),
 )
-MUON = replace(CONFIG, muon_rate=0.02)
+MUON = replace(CONFIG, muon_learning_rate=0.02)
 TRAIN, VALIDATION = small_digits(300, seed=3), small_digits(100, seed=4)
 
 
@@ -149,7 +149,7 @@ def test_too_few_pictures_for_a_batch_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", [{"bfloat16": True}, {"muon_rate": 0.02}], ids=str)
+@pytest.mark.parametrize("setting", [{"bfloat16": True}, {"muon_learning_rate": 0.02}], ids=str)
 def test_other_settings_learn_too(tmp_path, setting):
     _, history = run(tmp_path, replace(CONFIG, **setting))
     assert history[-1].validation_accuracy > 0.9
@@ -164,7 +164,7 @@ def test_every_epoch_is_logged(tmp_path, caplog):
     assert "epoch 1 batch 15 " in text
 
 
-# --- going on ---------------------------------------------------------------------------------------
+# --- continuing ------------------------------------------------------------------------------------
 
 BATCHES = len(TRAIN) // CONFIG.batch_size  # in an epoch
 
@@ -213,14 +213,50 @@ def test_checkpoint_of_other_settings_is_not_taken(tmp_path, monkeypatch, caplog
     assert len(history) == 2
 
 
+def change_checkpoint(path, change) -> None:
+    state = torch.load(path / "checkpoint.pt", weights_only=True)
+    change(state)
+    torch.save(state, path / "checkpoint.pt")
+
+
+def test_checkpoint_of_an_older_release_is_taken(tmp_path, monkeypatch, uninterrupted):
+    """Which has other names for some settings."""
+
+    def rename(state) -> None:
+        for old, name in RENAMED.items():
+            state["run"]["config"][old] = state["run"]["config"].pop(name)
+
+    interrupt(monkeypatch, tmp_path, 2 * BATCHES + 7)
+    change_checkpoint(tmp_path, rename)
+    _, history = run(tmp_path)
+    assert losses(history) == losses(uninterrupted[1])
+
+
+def test_checkpoint_of_another_device_is_taken(tmp_path, monkeypatch, uninterrupted, caplog):
+    """Which may compute in bfloat16, and whose random numbers cannot be continued here."""
+
+    def move(state) -> None:
+        state["run"]["config"]["bfloat16"] = True
+        state["generator"] = torch.zeros(16, dtype=torch.uint8)  # as CUDA's
+
+    interrupt(monkeypatch, tmp_path, 2 * BATCHES + 7)
+    change_checkpoint(tmp_path, move)
+    with caplog.at_level(logging.INFO, "train"):
+        _, history = run(tmp_path)
+    assert "going on after epoch 2" in caplog.text
+    assert losses(history[:2]) == losses(uninterrupted[1][:2])
+    assert losses(history[2:]) != losses(uninterrupted[1][2:])
+    assert history[-1].validation_accuracy > 0.9
+
+
 def test_checkpoint_of_other_data_is_not_taken(tmp_path, monkeypatch):
     config = replace(CONFIG, epochs=2)
     interrupt(monkeypatch, tmp_path, BATCHES + 1, config)
     more = small_digits(400, seed=5)
     _, history = run(tmp_path, config, train=more)
     (tmp_path / "checkpoint.pt").unlink()
-    _, anew = run(tmp_path, config, train=more)
-    assert losses(history) == losses(anew)
+    _, again = run(tmp_path, config, train=more)
+    assert losses(history) == losses(again)
 
 
 def test_interruption_while_writing_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 import torch
 
+from training.config import Config
 from training.data import NO_DIGIT
 from training.skeletons import STYLES
-from training.strokes import make_digits, make_non_digits
+from training.strokes import describe, make_digits, make_non_digits
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,13 @@ def test_other_seed_gives_others(digits):
 
 def test_none_are_none():
     assert len(make_digits(0, seed=0)) == len(make_non_digits(0, seed=0)) == 0
+
+
+def test_writers_are_named_if_their_strokes_were_used():
+    config = Config(synthetic_digits=12, non_digits=3)
+    assert describe(config, 0) == "12 digits and 3 other drawings by training/strokes.py"
+    assert describe(config, 5).startswith(describe(config, 0) + ", 5 digits after 49 writers of UCI's pendigits")
+    assert describe(config, 5).endswith("both CC BY 4.0")
 
 
 @pytest.mark.parametrize("digit", range(10))

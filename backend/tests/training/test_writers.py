@@ -2,6 +2,7 @@
 
 import threading
 import zipfile
+from argparse import ArgumentTypeError
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +17,16 @@ from tests.drawings import STROKES
 from training import writers
 from training.cli import Unusable
 from training.strokes import gather_real, make_real
-from training.writers import PENDIGITS, UJI, checksum, find_strokes, read_strokes, read_uji, split_writers
+from training.writers import (
+    PENDIGITS,
+    UJI,
+    checksum,
+    existing_or_known,
+    find_strokes,
+    read_strokes,
+    read_uji,
+    split_writers,
+)
 
 
 def as_pendigits(count: int) -> str:
@@ -57,7 +67,7 @@ def compress(data: bytes) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Eight writers of ten digits in each collection, and in UJI's letters and other writers beside them."""
+    """Eight writers of ten digits in each collection, and in UJI's also letters and other writers."""
     (tmp_path / PENDIGITS).write_text(as_pendigits(8))
     (tmp_path / UJI).write_text(as_uji("0123456789a", range(10, 25)))
     return tmp_path
@@ -191,3 +201,18 @@ def test_published_strokes_are_those_of_61_writers():
     assert checksum(samples) == writers.SHA256
     assert len({sample.writer for sample in samples}) == 61
     assert [len(part) for part in split_writers(samples)] == [6494, 1620]
+
+
+# --- named on the command line ------------------------------------------------------------------------
+
+
+def test_file_that_is_not_here_is_found_among_the_strokes(folder, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("STROKES_DIR", str(folder))
+    monkeypatch.chdir(elsewhere)
+    assert existing_or_known(PENDIGITS) == folder / PENDIGITS
+    (elsewhere / PENDIGITS).write_text("mine")
+    assert existing_or_known(PENDIGITS).read_text() == "mine"
+    with pytest.raises(ArgumentTypeError, match=r"nothing\.txt is not there"):
+        existing_or_known("nothing.txt")
