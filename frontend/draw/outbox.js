@@ -21,8 +21,7 @@ export class Outbox {
   }
 
   async #start() {
-    const kept = await records;
-    this.lasts = kept.lasts;
+    const kept = (this.kept = await records);
     queue ??= new Queue({ store: kept, tab: visit(), send: store, takeBack });
     queue.onOutcome = (key, outcome) => outcome && this.onStored(key, outcome);
     queue.onChange = (state) => this.#changed(state);
@@ -66,7 +65,7 @@ export class Outbox {
     const many = count === 1 ? "1 sketch is waiting." : `${count} sketches are waiting.`;
     this.#add("b", many);
     if (trouble) this.#add("span", ` ${trouble}`);
-    if (!this.lasts) this.#add("em", ` ${IN_MEMORY}`);
+    if (!this.kept.lasts) this.#add("em", ` ${IN_MEMORY}`);
     this.onQueue([many, trouble].filter(Boolean).join(" "));
   }
 

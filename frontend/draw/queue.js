@@ -7,7 +7,7 @@ import { keep, recall, uuid } from "./session.js";
 const LEASE_MS = 15_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
-const MAX_ATTEMPTS = 8; // a sketch that makes the server fail must not block the queue
+const MAX_STUMBLES = 8; // a sketch that makes the server fail must not block the queue
 const JUST_ADDED = "just-added"; // sketches that may not have reached the store yet
 
 export class Queue {
@@ -17,6 +17,7 @@ export class Queue {
     this.page = uuid();
     this.firstPause = this.pause = pause;
     this.trouble = null;
+    this.stumbles = new Map(); // how often the server failed on a sketch, by key
     this.channel = new BroadcastChannel(channel);
     this.channel.onmessage = () => this.#look().then(() => this.#pump());
     this.onOnline = () => this.wake();
@@ -119,7 +120,8 @@ export class Queue {
     } catch (error) {
       if (error instanceof Refused) return { refused: error.message };
       if (!(error instanceof Away)) throw error;
-      return error.stumbled && record.attempts >= MAX_ATTEMPTS ? { refused: error.message } : { away: error };
+      if (error.stumbled) this.stumbles.set(record.key, (this.stumbles.get(record.key) ?? 0) + 1);
+      return this.stumbles.get(record.key) >= MAX_STUMBLES ? { refused: error.message } : { away: error };
     }
   }
 

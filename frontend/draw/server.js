@@ -15,6 +15,7 @@ export class Away extends Error {
 
 const PATIENCE_MS = 10_000; // for a reading
 const LONG_PATIENCE_MS = 60_000; // to send a picture
+const LONGEST_WAIT_S = 60; // a server may be wrong about when it is back
 const AWAY = "The recogniser does not answer right now.";
 const BUSY = 429;
 
@@ -54,7 +55,7 @@ async function call(method, path, options, patience = PATIENCE_MS) {
   }
   if (answer.ok) return body;
   if (answer.status >= 500 || answer.status === BUSY || answer.status === 408) {
-    const seconds = parseFloat(answer.headers.get("Retry-After"));
+    const seconds = Math.min(parseFloat(answer.headers.get("Retry-After")), LONGEST_WAIT_S);
     const known = ["DatabaseUnavailable", "TooManyRequests", "StorageFull"].includes(body.error);
     const words = known ? body.detail.replace("Try again", "I’ll try again") : AWAY;
     throw new Away(words, Number.isFinite(seconds) ? seconds : null, answer.status === 500, answer.status === BUSY);

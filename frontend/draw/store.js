@@ -9,12 +9,83 @@ import { MemoryStore } from "./memory.js";
 const [NAME, RECORDS, LEASE] = ["digit-recogniser", "labelled", "sender"];
 const KEPT_MS = 24 * 3600 * 1000; // how long an outcome is kept that its tab has not read
 
-// In memory if there is no IndexedDB; `lasts` says which.
 export async function open(name = NAME) {
-  try {
-    return await openDatabase(name);
-  } catch {
-    return new MemoryStore();
+  const store = new SafeStore(name);
+  await store.open();
+  return store;
+}
+
+// IndexedDB, or memory where there is none or it stops working: the disk is full, or the browser has deleted its data. `lasts`:
+// whether it survives a reload.
+class SafeStore {
+  #own = new Map(); // records that this page has added and not finished, by key
+
+  constructor(name) {
+    this.name = name;
+    for (const method of ["all", "next", "outcomes", "lease", "release"]) this[method] = (...given) => this.#call(method, ...given);
+  }
+
+  get lasts() {
+    return this.store instanceof Store;
+  }
+
+  async open() {
+    try {
+      this.store = await openDatabase(this.name);
+    } catch {
+      this.store = new MemoryStore();
+    }
+  }
+
+  add(record) {
+    this.#own.set(record.key, record);
+    return this.#call("add", record);
+  }
+
+  async finish(record, outcome) {
+    await this.#call("finish", record, outcome);
+    this.#own.delete(record.key);
+  }
+
+  undo(key, tab) {
+    this.#own.delete(key);
+    return this.#call("undo", key, tab);
+  }
+
+  remove(place) {
+    return this.#call("remove", place);
+  }
+
+  // Tries again in a database that is opened anew, then in memory.
+  async #call(method, ...given) {
+    for (const recover of [() => this.#reopen(), () => this.#giveUp()]) {
+      const { store } = this;
+      try {
+        return await store[method](...given);
+      } catch {
+        if (store === this.store) await (this.recovering ??= recover().finally(() => (this.recovering = null)));
+      }
+    }
+    return this.store[method](...given);
+  }
+
+  async #reopen() {
+    await this.open();
+    try {
+      for (const record of this.#own.values()) await this.store.add(record);
+    } catch {
+      await this.#giveUp();
+    }
+  }
+
+  async #giveUp() {
+    const left = await this.store.all().catch(() => []);
+    const memory = new MemoryStore();
+    for (const record of [...left, ...this.#own.values()]) {
+      if (record.state === "undo") await memory.undo(record.key, record.tab);
+      else if (record.state === "waiting" || !record.state) await memory.add(record);
+    }
+    this.store = memory;
   }
 }
 
@@ -53,7 +124,7 @@ class Store {
     return value;
   }
 
-  all() {
+  async all() {
     return result(this.database.transaction(RECORDS).objectStore(RECORDS).getAll());
   }
 

@@ -40,7 +40,7 @@ async () => {
   };
   const last = () => states.at(-1);
   const done = () => until(() => log.length && !last().waiting.length && !running.now);
-  const tools = { make, add, until, done, sleep, log, outcomes, states, answers, running, last, kept };
+  const tools = { name, open, make, add, until, done, sleep, log, outcomes, states, answers, running, last, kept };
   return await (SCENARIO)(tools);
 }
 """
@@ -205,3 +205,57 @@ def test_same_key_twice_is_once(run):
       return log;
     }""")
     assert found == ["send 1", "send 1", "send 2"]
+
+
+# --- a browser that stops storing -------------------------------------------------------------------
+
+
+def test_deleted_database_is_made_again_and_nothing_is_lost(run):
+    found = run("""async ({ make, add, done, until, answers, log, kept, name, last }) => {
+      const queue = await make("a");
+      answers.push("away", "away", "away", "away");
+      await add(queue, "1");
+      await new Promise((resolve) => (indexedDB.deleteDatabase(name).onsuccess = resolve));
+      await add(queue, "2");
+      const before = (await kept()).map(({ key }) => key).sort();
+      await done();
+      return [before, [...new Set(log)].sort(), queue.store.lasts, last().refused.length];
+    }""")
+    assert found == [["1", "2"], ["send 1", "send 2"], True, 0]
+
+
+def test_full_disk_leaves_what_waits_in_memory(run):
+    found = run("""async ({ make, add, done, answers, log, kept }) => {
+      const queue = await make("a");
+      answers.push("away", "away");
+      await add(queue, "1");
+      IDBObjectStore.prototype.add = () => { throw new DOMException("full", "QuotaExceededError"); };
+      await add(queue, "2");
+      await add(queue, "3");
+      await done();
+      return [[...new Set(log)].sort(), queue.store.lasts];
+    }""")
+    assert found == [["send 1", "send 2", "send 3"], False]
+
+
+def test_database_that_fails_from_the_start_does_not_matter(run):
+    found = run("""async ({ make, add, done, log }) => {
+      IDBDatabase.prototype.transaction = () => { throw new DOMException("no", "UnknownError"); };
+      const queue = await make("a");
+      await add(queue, "1");
+      await done();
+      return [log, queue.store.lasts];
+    }""")
+    assert found == [["send 1"], False]
+
+
+def test_failures_before_an_outage_and_after_it_are_not_added_up(run):
+    found = run("""async ({ make, add, done, answers, last, outcomes }) => {
+      answers.push(...Array(10).fill("away"), "stumbled", "ok");
+      const queue = await make("a");
+      queue.pause = queue.firstPause = 1;
+      add(queue, "1");
+      await done();
+      return [last().refused.length, Object.keys(outcomes)];
+    }""")
+    assert found == [0, ["1"]]
