@@ -9,16 +9,6 @@ from hand import Hand
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-LATE_MS = 600
-
-
-def slow_down(page: Page) -> None:
-    def later(route) -> None:
-        page.wait_for_timeout(LATE_MS)
-        route.continue_()
-
-    page.route("**/page/read", later)
-
 
 def detail(page: Page):
     return page.locator(".answer .detail")
@@ -30,12 +20,12 @@ def detail(page: Page):
 def test_enter_is_not_for_ink_that_came_after_it(visit, postgres):
     page = visit()
     held = []
-    page.route("**/page/read", held.append)
+    page.route("**/page/read", lambda route: held.append(route))
     hand = draw(page, SEVEN)
     page.keyboard.press("Enter")
     expect(detail(page)).to_have_text("I’ll store it as soon as I have read it.")
     hand.stroke(THREE.strokes[0])
-    page.unroute("**/page/read")
+    page.route("**/page/read", lambda route: route.continue_())
     for route in held:
         route.continue_()
     expect(detail(page)).not_to_have_text("I’ll store it as soon as I have read it.")
@@ -223,8 +213,7 @@ def test_large_photo_is_sent_smaller_and_upright(visit, postgres):
     page, sent = visit(), []
     page.on("request", lambda request: sent.append(request.post_data_buffer) if "/page/read" in request.url else None)
     upright = Image.open(io.BytesIO(picture(7))).convert("L").resize((4000, 4000))
-    noise = Image.effect_noise((4000, 4000), 12).point(lambda value: (value - 128) // 4)
-    turned = Image.blend(upright, noise, 0.05).transpose(Image.Transpose.ROTATE_90)
+    turned = Image.blend(upright, Image.effect_noise((4000, 4000), 60), 0.1).transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise
     file = io.BytesIO()
