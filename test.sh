@@ -27,7 +27,7 @@ main() {
     SERVE_BIN=$PWD/backend/.venv-serve/bin
     export UV SERVE_BIN
     export OMP_NUM_THREADS=1          # the workers have the cores; threads of torch would fight for them
-    export PYTHONDONTWRITEBYTECODE='' # else each script that a test starts compiles all of torch's modules anew: 10 s
+    export PYTHONDONTWRITEBYTECODE='' # else each script that a test starts compiles all of torch's modules again: 10 s
     unset VIRTUAL_ENV                 # of the caller: else uv warns that it is not used
     install backend .venv-serve requirements.txt
 

@@ -167,7 +167,7 @@ resource "google_cloud_run_v2_service" "page" {
 
   template {
     service_account                  = google_service_account.runs["page"].email
-    timeout                          = "3600s" # of a websocket; the browser then connects anew
+    timeout                          = "3600s" # of a websocket; the browser then connects again
     max_instance_request_concurrency = 200     # a visitor keeps a websocket open
     session_affinity                 = true    # what is uploaded belongs to one instance
 

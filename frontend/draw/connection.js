@@ -1,4 +1,4 @@
-// While the page's own server is away, Streamlit covers the page with a dialog that says so. Drawing goes on without the server,
+// While the page's own server is away, Streamlit covers the page with a dialog that says so. Drawing continues without the server,
 // and the card says when it is away, so the dialog is closed; Streamlit has no setting for this.
 
 export class Connection {

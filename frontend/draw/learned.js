@@ -18,5 +18,5 @@ function sentence({ sketches, points }) {
   const from = `This model has learned from ${sketches.toLocaleString("en")} sketch${sketches === 1 ? "" : "es"} that people drew here`;
   const gain = points?.toFixed(1);
   const more = `${gain} ${gain === "1.0" ? "point" : "points"}`;
-  return gain > 0 ? `${from}; of others, it reads ${more} more right than the model before.` : `${from}.`;
+  return gain > 0 ? `${from}; it reads others ${more} more accurately than the model before.` : `${from}.`;
 }

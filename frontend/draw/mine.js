@@ -73,7 +73,7 @@ export class Mine {
     this.section.hidden = !latest.length;
     this.section.querySelector(".gallery").replaceChildren(...latest.map(figure));
     const { right, total } = this.score;
-    this.scoreboard.innerHTML = total ? `<b>${right}</b> of <b>${total}</b> read right` : "";
+    this.scoreboard.innerHTML = total ? `<b>${right}</b> of <b>${total}</b> correct` : "";
   }
 
   refused(records) {

@@ -114,7 +114,7 @@ export class Reply {
     this.answer.say({ kind: "failed", sign: "–", sentence, detail: records.at(-1).reason });
   }
 
-  // Too many requests: keep showing the last reading; the reader continues by itself.
+  // Too many requests: keep showing the last reading; the reader continues.
   pause(detail) {
     this.answer.say({ ...this.answer.said, detail });
   }

@@ -53,7 +53,7 @@ export class Round {
     const entries = this.keys.map(this.find).filter(Boolean);
     const fooled = entries.filter(({ label, read }) => read !== null && read !== label);
     const open = entries.filter(({ read }) => read === null).length;
-    this.result.querySelector("h2").textContent = `${entries.length - fooled.length - open} of ${entries.length} read right`;
+    this.result.querySelector("h2").textContent = `${entries.length - fooled.length - open} of ${entries.length} correct`;
     this.result.querySelector("p").textContent = summary(fooled, open);
     this.result.querySelector(".gallery").replaceChildren(...entries.map(figure));
     if (this.result.open) return;

@@ -56,7 +56,7 @@ class SafeStore {
     return this.#call("remove", place);
   }
 
-  // Tries again in a database that is opened anew, then in memory.
+  // Tries again in a database that is opened again, then in memory.
   async #call(method, ...given) {
     for (const recover of [() => this.#reopen(), () => this.#giveUp()]) {
       const { store } = this;

@@ -440,5 +440,5 @@ def test_draw_page_tells_what_the_model_has_learned_from_people(visit, shipped_m
     time.sleep(5)  # until every backend serves it
     expect(visit().locator(".learned")).to_have_text(
         "This model has learned from 1,240 sketches that people drew here; "
-        "of others, it reads 1.3 points more right than the model before."
+        "it reads others 1.3 points more accurately than the model before."
     )

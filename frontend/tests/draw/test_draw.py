@@ -195,7 +195,7 @@ def test_enter_says_yes_to_the_marked_guess(visit, postgres):
     page.keyboard.press("Enter")
     expect_answer(page, "Right, a 7!")
     expect_canvas(page, "empty")
-    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+    expect(page.locator(".score")).to_have_text("1 of 1 correct")
     expect_rows(postgres, [7])
 
 
@@ -240,7 +240,7 @@ def test_right_and_wrong_are_told_apart_and_counted(visit):
     expect_answer(page, "That’s a 3")
     page.keyboard.press("3")
     expect_answer(page, "Right, a 3!")
-    expect(page.locator(".score")).to_have_text("1 of 2 read right")
+    expect(page.locator(".score")).to_have_text("1 of 2 correct")
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,9 @@ def test_unsure_reading_counts_as_the_card_says(visit, likely, label, said, list
     with page.expect_response("**/page/submissions"):
         key(page, label).click()
     expect(page.locator(".answer .detail")).to_contain_text(said)
-    expect(page.locator(".score")).to_have_text("0 of 1 read right")
+    expect(page.locator(".score")).to_have_text("0 of 1 correct")
     page.wait_for_timeout(300)
-    expect(page.locator(".score")).to_have_text("0 of 1 read right")  # stored meanwhile
+    expect(page.locator(".score")).to_have_text("0 of 1 correct")  # stored meanwhile
     expect(page.locator(".mine figcaption")).to_have_text(listed, use_inner_text=True)
 
 
@@ -277,7 +277,7 @@ def test_round_asks_for_ten_and_shows_what_came_of_it(visit, postgres):
         asked.append(page.locator(".answer .sign").text_content())
         draw(page, SEVEN if turn == 3 else Sketch(asked[-1], DIGITS[asked[-1]]))
         page.keyboard.press("Enter" if turn % 2 else asked[-1])
-    expect(page.locator(".result h2")).to_have_text(re.compile("of 10 read right"))
+    expect(page.locator(".result h2")).to_have_text(re.compile("of 10 correct"))
     assert sorted(asked) == list("0123456789")
     expect_rows(postgres, [int(label) for label in asked])
     expect(page.locator(".result figure")).to_have_count(10)
@@ -435,7 +435,7 @@ def test_undo_takes_the_row_back_and_returns_the_drawing(visit, postgres):
     expect_rows(postgres, [])
     page.keyboard.press("7")
     expect_rows(postgres, [7])
-    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+    expect(page.locator(".score")).to_have_text("1 of 1 correct")
 
 
 def test_label_undone_at_once_is_not_there(visit, postgres):
@@ -548,7 +548,7 @@ def test_backend_away_is_reported_and_nothing_is_lost(visit, backend, postgres):
         backend.start()
     expect_rows(postgres, [7, 3])
     expect(page.locator(".queue")).to_have_text("")
-    expect(page.locator(".score")).to_have_text("2 of 2 read right")
+    expect(page.locator(".score")).to_have_text("2 of 2 correct")
 
 
 def test_drawing_goes_on_while_the_page_s_own_server_is_away(visit, frontend, postgres):
@@ -629,7 +629,7 @@ def test_what_waits_is_sent_while_another_view_is_looked_at(visit, backend, post
         backend.start()
     expect_rows(postgres, [7])
     page.get_by_role("link", name="Draw", exact=True).click()
-    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+    expect(page.locator(".score")).to_have_text("1 of 1 correct")
 
 
 @pytest.mark.slow
@@ -649,8 +649,8 @@ def test_two_tabs_send_each_sketch_once_and_keep_their_own(visit, backend, front
     expect_rows(postgres, [7, 3, 4])
     expect(first.locator(".mine figure")).to_have_count(2)
     expect(second.locator(".mine figure")).to_have_count(1)
-    expect(first.locator(".score")).to_have_text("2 of 2 read right")
-    expect(second.locator(".score")).to_have_text("1 of 1 read right")
+    expect(first.locator(".score")).to_have_text("2 of 2 correct")
+    expect(second.locator(".score")).to_have_text("1 of 1 correct")
     visits = postgres.rows("SELECT visit, count(*) AS n FROM submissions GROUP BY visit ORDER BY n")
     assert [row["n"] for row in visits] == [1, 2]
 

@@ -280,5 +280,5 @@ def test_session_that_another_release_left_behind_does_not_matter(visit, postgre
     expect_answer(page, "That’s a 7")
     page.keyboard.press("7")
     expect_rows(postgres, [7])
-    expect(page.locator(".score")).to_have_text("1 of 1 read right")
+    expect(page.locator(".score")).to_have_text("1 of 1 correct")
     assert not inked(page)
