@@ -1,6 +1,4 @@
-"""Numbers → charts and pictures."""
-
-import base64
+"""Numbers → charts."""
 
 import altair as alt
 import numpy as np
@@ -23,11 +21,6 @@ MODELS = [ACCENT, "#0d9468", "#3b82f6", "#d6409f", "#a87a0a"]  # repeated for fu
 GREY = "#7d8198"
 AXIS = 56  # pixels that an axis with its title takes
 CELL = "cell"  # of the confusion matrix
-
-
-def percent(share: float) -> str:
-    """A confidence, rounded, but never to 100%: no model is certain."""
-    return f"{min(round(100 * share), 99)}%"
 
 
 def recall(per_digit: list[DigitStatistics]) -> alt.LayerChart:
@@ -218,10 +211,6 @@ def _day(title: str) -> alt.Tooltip:
 def _share(field: str, title: str, low: float, high: float) -> alt.Y:
     axis = _axis(title=title, format="%", tickCount=5, labelFontSize=12, grid=True)
     return alt.Y(field, axis=axis, scale=alt.Scale(domain=[low, high], nice=False))
-
-
-def data_url(picture: bytes, content_type: str = "image/png") -> str:
-    return f"data:{content_type};base64,{base64.b64encode(picture).decode()}"
 
 
 def _axis(**options) -> alt.Axis:

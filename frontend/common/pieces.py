@@ -1,5 +1,6 @@
 """Small parts of the pages, mostly HTML, styled by style.css."""
 
+import base64
 import json
 import time
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ import streamlit as st
 import api
 import client
 from common import admin
-from common.charts import data_url, percent
 from common.shares import wilson
+from common.words import percent
 from schemas import Statistics, Submission
 
 RETRY_S = 3
@@ -31,8 +32,7 @@ PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch d
 
 
 def heading(title: str, sentence: str) -> None:
-    """The view's title, on the page and in the browser's tab, and a sentence about it."""
-    st.set_page_config(page_title=f"{title} · Digit recogniser")
+    """The view's title, and a sentence about it."""
     st.html(f'<div class="heading"><h1>{title}</h1><p>{sentence}</p></div>')
 
 
@@ -113,9 +113,10 @@ def _confidence(submission: Submission) -> str:
 def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str | None:
     """A submission's picture as a data URL; None if it cannot be fetched. `client_headers`: see api.py."""
     try:
-        return data_url(_image(submission_id, token, client_headers))
+        picture = _image(submission_id, token, client_headers)
     except api.BackendError:
         return None
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 @st.cache_data(ttl=600, max_entries=2000, show_spinner=False)

@@ -11,7 +11,7 @@ import streamlit as st
 
 import api
 from common import admin, pieces
-from gallery.review import count
+from common.words import count
 from schemas import Imported
 
 MAX_MB = 100  # as in the backend
@@ -135,7 +135,7 @@ def _left_out(found: Imported) -> str:
     files = "".join(f"<li><b>{escape(each.file)}</b>: {escape(each.reason)}</li>" for each in found.examples)
     more = found.left_out - len(found.examples)
     rest = f"<li>and {more:,} more</li>" if more else ""
-    sentence = "1 file is left out:" if found.left_out == 1 else f"{found.left_out:,} files are left out:"
+    sentence = f"{count(found.left_out, 'file')} {'is' if found.left_out == 1 else 'are'} left out:"
     return f"<p>{sentence}</p><ul>{files}{rest}</ul>"
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 import api
 from common import admin, pieces
-from common.charts import percent
+from common.words import percent
 from gallery.review import label_of
 from schemas import Submission
 

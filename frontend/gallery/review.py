@@ -10,15 +10,12 @@ from uuid import UUID
 
 import api
 from common import admin
+from common.words import count
 from gallery import grid
 from schemas import Status, Submission, SubmissionPage
 
 PAGE = 48
 SELECT_FIRST = "Nothing is selected: click on sketches first."
-
-
-def count(sketches: int) -> str:
-    return "1 sketch" if sketches == 1 else f"{sketches:,} sketches"
 
 
 def label_of(submission: Submission) -> str:

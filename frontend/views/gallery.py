@@ -7,8 +7,9 @@ import streamlit as st
 
 import api
 from common import admin, pieces
+from common.words import count
 from gallery import archives, filters, grid, one_by_one
-from gallery.review import SELECT_FIRST, Review, count
+from gallery.review import SELECT_FIRST, Review
 
 LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Files"
 HELP = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'

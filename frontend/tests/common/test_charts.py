@@ -16,11 +16,6 @@ def domains(chart) -> list:
     return [layer["encoding"]["y"].get("scale", {}).get("domain") for layer in chart.to_dict()["layer"]]
 
 
-@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.454, "45%"), (0.989, "99%"), (0.9999, "99%"), (1, "99%")])
-def test_nearly_certain_is_not_certain(share, text):
-    assert charts.percent(share) == text
-
-
 def test_digit_nobody_drew_has_no_share():
     digits = [
         DigitStatistics(digit=digit, submissions=0, correct=0, false_alarms=0, recall=None) for digit in range(10)
