@@ -65,6 +65,7 @@ class Queue:
     total: int = 0  # when it began
     place: int = 0  # of the sketch that the browser shows
     done: int = 0  # decisions carried out
+    gone: set[UUID] = field(default_factory=set)  # deleted before their decision was carried out
 
     @property
     def is_over(self) -> bool:
@@ -86,7 +87,8 @@ class Queue:
             "approve": (None, "approved"),
             "reject": (None, "rejected"),
         }.get(act, (act, "approved"))
-        api.change([item.id], admin.token() or "", label, status)
+        if not api.change([item.id], admin.token() or "", label, status):
+            self.gone.add(item.id)
 
     def read_on(self) -> None:
         """Fetch pages until there are enough sketches ahead."""
@@ -131,7 +133,7 @@ def _show() -> None:
     except api.BackendError as e:
         if admin.refused(e):
             st.rerun()  # the whole page: the token was refused
-        trouble = f"{e} Nothing is lost: it goes on by itself."
+        trouble = f"{e} Nothing is lost: it continues automatically."
         if not queue.items:
             st.warning(trouble, icon=":material/cloud_off:")
             return pieces.keep_trying()
@@ -147,6 +149,7 @@ def _show() -> None:
         "first": first,
         "sketches": sketches,
         "done": queue.done,
+        "gone": [str(each) for each in queue.gone],
         "known": len(queue.items),
         "ended": queue.read_to_the_end,
         "total": queue.total,

@@ -280,7 +280,7 @@ def test_queue_waits_for_an_absent_backend(visit, six, backend, postgres):
     try:
         page.keyboard.press("a")
         page.keyboard.press("x")
-        expect(page.get_by_text("Nothing is lost: it goes on by itself.")).to_be_visible()
+        expect(page.get_by_text("Nothing is lost: it continues automatically.")).to_be_visible()
     finally:
         backend.start()
     expect(page.locator(".one .done")).to_have_text("The one before was rejected.")

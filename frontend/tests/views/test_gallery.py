@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 import api
 from common import admin, pieces
-from gallery import review
+from gallery import one_by_one, review
 
 
 @pytest.fixture
@@ -174,6 +174,19 @@ def test_selected_are_approved_and_that_can_be_undone(four, gallery, postgres):
     press(gallery, "undo-change")
     assert "4 sketches as before." in text(gallery)
     assert statuses(postgres) == ["pending"] * 4
+
+
+def test_sketches_that_were_deleted_meanwhile_are_not_counted(four, gallery, postgres):
+    press(select(gallery), "select-all")
+    postgres.rows("DELETE FROM submissions WHERE id = %s", [four[0].id])
+    press(gallery, "approve")
+    assert "3 sketches approved; 1 was deleted meanwhile." in text(gallery)
+    press(gallery, "select-all")
+    press(gallery, "delete")
+    postgres.rows("DELETE FROM submissions WHERE id = ANY(%s)", [[four[1].id, four[2].id]])
+    store(7, "7")  # for which the page stays
+    press(gallery, "delete-now")
+    assert "1 sketch deleted; 2 were deleted meanwhile." in text(gallery)
 
 
 def test_next_ones_come_when_these_no_longer_fit(four, gallery, postgres, monkeypatch):
@@ -349,6 +362,16 @@ def test_queue_tries_again_for_pictures_that_cannot_be_fetched(four, gallery, no
     shown = json.loads(component.proto.json or component.proto.mixed.json)
     assert [sketch["picture"] for sketch in shown["sketches"]] == [None] * 4
     assert shown["trouble"] == pieces.MISSING
+
+
+def test_queue_notes_what_was_deleted_meanwhile(four, postgres, monkeypatch):
+    queue = one_by_one.Queue({"status": "pending"}, items=four)
+    postgres.rows("DELETE FROM submissions WHERE id = %s", [four[0].id])
+    log = [{"n": number, "id": str(each.id), "act": "approve"} for number, each in enumerate(four, 1)]
+    monkeypatch.setattr(admin, "token", lambda: ADMIN_TOKEN)
+    queue.carry_out({"place": 4, "log": log})
+    assert (queue.done, queue.gone) == (4, {four[0].id})
+    assert statuses(postgres) == ["approved"] * 3
 
 
 def test_empty_queue_is_reported(four, gallery):
