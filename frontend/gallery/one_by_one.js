@@ -39,6 +39,7 @@ function create(parent) {
   });
   queue.onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, [role=listbox]")) return;
+    if (event.key.startsWith("Arrow") && event.target.closest("[role=radiogroup]")) return; // which they belong to
     const act = /^\d$/.test(event.key) ? event.key : KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || event.repeat) return;
     event.preventDefault();
@@ -48,6 +49,7 @@ function create(parent) {
   queue.onLeave = (event) => queue.log.length && event.preventDefault(); // the browser asks
   document.addEventListener("keydown", queue.onKey, true);
   window.addEventListener("beforeunload", queue.onLeave);
+  queue.root.focus(); // not where the arrow keys choose what to do
   return queue;
 }
 

@@ -24,7 +24,7 @@ BEHIND, AHEAD = 5, 12  # sketches that the browser holds before and after the cu
 
 KEYS = "".join(f'<button data-act="{digit}">{digit}</button>' for digit in range(10))
 HTML = f"""
-<div class="one">
+<div class="one" role="group" aria-label="One by one" tabindex="-1">
   <div class="picture"><img alt=""><div class="facts"></div></div>
   <div class="side">
     <p class="count" role="status"></p>

@@ -212,7 +212,8 @@ def test_relabelling_approves_and_is_undone_to_what_each_was(four, gallery, post
 
 def test_delete_asks_first(four, gallery, postgres):
     press(press(select(gallery), "select-all"), "delete")
-    assert "Delete 4 sketches for ever?" in text(gallery)
+    [dialog] = gallery.get("dialog")
+    assert dialog.proto.dialog.title == "Delete 4 sketches permanently?"
     assert gallery.button(key="approve").disabled
     press(gallery, "keep")
     assert len(statuses(postgres)) == 4

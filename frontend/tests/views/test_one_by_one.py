@@ -20,7 +20,7 @@ ROUND = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
 @pytest.fixture
 def queue(browser: Browser):
     page = browser.new_page()
-    page.set_content(HTML)
+    page.set_content(f'<div role="radiogroup"><button>Look</button></div>{HTML}')
     yield page
     page.close()
 
@@ -67,3 +67,15 @@ def test_decision_on_a_sketch_that_was_deleted_meanwhile_is_not_said_to_be_done(
     expect(queue.locator(".done")).to_have_text("1 was deleted meanwhile.")
     queue.keyboard.press("x")
     expect(queue.locator(".done")).to_have_text("The one before was rejected. 1 was deleted meanwhile.")
+
+
+@pytest.mark.long
+def test_arrow_keys_act_in_one_place(queue):
+    """In the queue, which has the focus from the start, or in the choice of what to do."""
+    show(queue, ROUND, ROUND)
+    expect(queue.locator(".one")).to_be_focused()
+    queue.get_by_role("button", name="Look").focus()
+    queue.keyboard.press("ArrowRight")
+    expect(queue.locator(".count")).to_have_text("2 sketches to go")
+    queue.keyboard.press("a")
+    expect(queue.locator(".count")).to_have_text("1 sketch to go")
