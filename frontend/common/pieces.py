@@ -23,10 +23,10 @@ from schemas import Statistics, Submission
 RETRY_S = 3
 MARKS = {
     status: f'<span class="mark" role="img" aria-label="{status}" title="{status}">{sign}</span>'
-    for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
+    for status, sign in {"approved": "✓", "rejected": "✕"}.items()
 }
 LIMITS = "below 0.1 nothing changed, above 0.25 much did"
-MISSING = "Some pictures could not be fetched. They come by themselves."
+MISSING = "Some pictures could not be fetched. They will appear automatically."
 NO_PICTURE = '<div class="missing">no picture yet</div>'
 PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch does
 
@@ -67,7 +67,7 @@ def tile(submission: Submission, picture: str | None, role: str | None = PLAIN) 
     control = _control(submission, role) if role and picture else ""
     return f"""
         <figure class="{" ".join(filter(None, classes))}">
-        <div class="sketch" {control}>{image}{MARKS[submission.status] if role else ""}</div>
+        <div class="sketch" {control}>{image}{MARKS.get(submission.status, "") if role else ""}</div>
         <figcaption>{meant}<br>{_read(submission, role)}</figcaption></figure>"""
 
 
@@ -80,7 +80,7 @@ def _control(submission: Submission, role: str) -> str:
 
 def name(submission: Submission) -> str:
     """A picture's name, for screen readers."""
-    meant = "something that is no digit" if submission.true_label is None else f"a {submission.true_label}"
+    meant = "something that is not a digit" if submission.true_label is None else f"a {submission.true_label}"
     read = "" if submission.contested else f"read as {submission.prediction}, "
     return f"A sketch of {meant}, {read}{submission.status}"
 
@@ -102,12 +102,9 @@ def facts(submission: Submission) -> list[tuple[str, str]]:
 def _read(submission: Submission, role: str | None) -> str:
     if submission.contested:
         return '<span title="Two models that race differ on it; what each reads is not told">models differ</span>'
-    return f"read <b>{submission.prediction}</b>{_confidence(submission) if role else ''}"
-
-
-def _confidence(submission: Submission) -> str:
-    share = percent(submission.confidence)
-    return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
+    if role and submission.unsure:
+        return f"<i>unsure:</i> <b>{submission.prediction}</b>"
+    return f"read <b>{submission.prediction}</b>{f' {percent(submission.confidence)}' if role else ''}"
 
 
 def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str | None:
@@ -177,7 +174,7 @@ def drift(figures: Statistics) -> None:
         <div class="detail">{index}{compared}{kept}</div></div>""")
 
 
-def empty(title: str, sentence: str) -> None:
+def empty(title: str, sentence: str = "") -> None:
     st.html(f'<div class="empty"><b>{title}</b><br>{sentence}</div>')
 
 

@@ -138,7 +138,7 @@ def _show() -> None:
             st.warning(trouble, icon=":material/cloud_off:")
             return pieces.keep_trying()
     if not queue.items:
-        return pieces.empty("Nothing to review", "No sketch fits these filters and waits for a review.")
+        return pieces.empty("Nothing to review", "No sketch that matches these filters is waiting for review.")
     first = max(queue.place - BEHIND, 0)
     sketches = _sketches(queue.items[first : queue.place + AHEAD])
     if not all(each["picture"] for each in sketches):

@@ -57,13 +57,13 @@ def grid_of_sketches(review: Review, selecting: bool) -> None:
 
 
 def unavailable(error: api.BackendError) -> None:
-    st.warning(f"{error} The sketches come back by themselves.", icon=":material/cloud_off:")
+    st.warning(f"{error} They will reappear automatically.", icon=":material/cloud_off:")
     pieces.keep_trying()
 
 
 def empty_page(review: Review) -> None:
     if review.query != {"order": "newest"}:
-        pieces.empty("No such sketch", "Nothing that is shown here fits these filters.")
+        pieces.empty("No sketches match these filters")
         with st.container(horizontal=True, horizontal_alignment="center", key="first"):
             if st.button("Show all", on_click=filters.clear, icon=":material/filter_alt_off:", key="show-all"):
                 st.rerun()

@@ -98,13 +98,23 @@ def test_newest_comes_first_with_all_that_is_known(four, gallery):
     assert all("data:image/png;base64,iVBOR" in tile for tile in tiles(gallery))
 
 
+def test_what_was_reviewed_is_marked_and_what_is_pending_is_not(four, gallery):
+    api.change([four[3].id], ADMIN_TOKEN, status="approved")
+    assert [tile.count('class="mark"') for tile in tiles(run(gallery))] == [1, 0, 0, 0]
+
+
+def test_unsure_reading_is_called_so(four, gallery, postgres):
+    postgres.rows("UPDATE submissions SET unsure = (id = %s)", [four[2].id])
+    assert [tile.count("<i>unsure:</i> <b>3</b>") for tile in tiles(run(gallery))] == [0, 1, 0, 0]
+
+
 def test_filters_leave_what_fits(four, gallery):
     run(gallery)
     assert meant(choose(gallery, "meant", "Not a digit")) == ["not a digit"]
     choose(gallery, "meant", "All")
     assert meant(choose(gallery, "answer", "Wrong")) == ["<b>1</b>"]
     choose(gallery, "status", "Approved")
-    assert "No such sketch" in text(gallery)
+    assert "No sketches match these filters" in text(gallery)
     assert len(meant(press(gallery, "show-all"))) == 4
     choose(gallery, "model", four[0].model)
     assert meant(choose(gallery, "read", "3")) == ["<b>3</b>"]
@@ -291,6 +301,10 @@ def test_what_cannot_be_imported_is_reported(backend, gallery):
     assert "Nothing was imported. This is no ZIP" in text(gallery)
     upload(gallery, ("a.zip", b"PK", "application/zip"), ("7.png", picture(7), "image/png"))
     assert "one ZIP alone, or pictures" in text(gallery)
+    upload(gallery, ("anna.png", picture(7), "image/png"))
+    assert "Neither the labels.csv of an export was found, nor a picture whose folder or name" in text(gallery)
+    kinds = [element.type for element in gallery.main]
+    assert kinds.index("info") < kinds.index("file_uploader")
 
 
 def test_filters_come_from_the_url(four, gallery):
@@ -390,7 +404,7 @@ def test_absent_backend_is_reported(gallery, monkeypatch):
 def test_absent_database_is_reported(backend_without_database, gallery, monkeypatch):
     connect(monkeypatch, backend_without_database)
     run(gallery)
-    assert "The database is away right now. The sketches come back by themselves." in text(gallery)
+    assert "The database is away right now. They will reappear automatically." in text(gallery)
 
 
 def test_backend_lost_before_the_click_keeps_the_selection(four, backend, gallery, postgres, monkeypatch):
