@@ -17,7 +17,7 @@ import api
 import client
 from common import admin
 from common.shares import wilson
-from common.words import percent
+from common.words import count, percent, plural
 from schemas import Statistics, Submission
 
 RETRY_S = 3
@@ -140,12 +140,24 @@ def totals(figures: Statistics) -> None:
     numbers = [
         (
             "–" if figures.accuracy is None else f"{figures.accuracy:.1%}",
-            f"of {figures.digits:,} digits read right",
+            f"of {count(figures.digits, 'digit')} read correctly",
             interval(figures.correct, figures.digits),
         ),
-        (f"{figures.total:,}", "sketches", f"{figures.not_digits:,} of them not a digit"),
-        (f"{figures.unsure:,}", "unsure answers", f"{_of(figures.unsure, figures.total)} of all sketches"),
-        (f"{figures.false_alarms:,}", "false alarms", "no digit, yet read as one without doubt"),
+        (
+            f"{figures.total:,}",
+            plural(figures.total, "sketch"),
+            f"{figures.not_digits:,} of them not {'a digit' if figures.not_digits == 1 else 'digits'}",
+        ),
+        (
+            f"{figures.unsure:,}",
+            plural(figures.unsure, "unsure answer"),
+            f"{_of(figures.unsure, figures.total)} of all sketches",
+        ),
+        (
+            f"{figures.false_alarms:,}",
+            plural(figures.false_alarms, "false alarm"),
+            "not digits, but read as one with confidence",
+        ),
     ]
     items = (f"<div><b>{value}</b><span>{what}</span><small>{more}</small></div>" for value, what, more in numbers)
     st.html(f'<div class="totals">{"".join(items)}</div>')
@@ -168,7 +180,8 @@ def drift(figures: Statistics) -> None:
     drift, answers = figures.drift, figures.answers
     index = "" if drift.psi is None else f"Population stability index {drift.psi:.2f}: {LIMITS}. "
     compared = f"The latest {drift.answers:,} sketches against the first {drift.reference:,}. " if index else ""
-    kept = f"{answers.total:,} answers are in the log, {answers.unsure_share or 0:.1%} of them unsure."
+    are = "is" if answers.total == 1 else "are"
+    kept = f"{count(answers.total, 'answer')} {are} in the log, {answers.unsure_share or 0:.1%} of them unsure."
     st.html(f"""
         <div class="panel"><div class="sentence">{escape(drift.sentence)}</div>
         <div class="detail">{index}{compared}{kept}</div></div>""")
