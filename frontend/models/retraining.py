@@ -31,7 +31,7 @@ def part(token: str) -> None:
     pieces.section(
         "Retrain",
         "A new model learns from the approved sketches, starting from the serving model. It is then tested, "
-        "and serves only if it is promoted.",
+        "and is used only if it is promoted.",
     )
     found = _look(token)
     if found is None:

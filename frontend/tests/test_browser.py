@@ -413,13 +413,13 @@ def test_model_is_promoted_against_the_gate_and_rolled_back(visit, shipped_model
     page.get_by_text("Overrule the gate", exact=True).click()
     page.get_by_label("Why?").locator("visible=true").fill("A try")
     page.locator(f".st-key-serve-{version} button").click()
-    expect(page.get_by_text(f"{version} serves: here at once")).to_be_visible()
+    expect(page.get_by_text(f"{version} is serving: here at once")).to_be_in_viewport()
     [row] = postgres.rows("SELECT model, previous, overruled, reason FROM promotions")
     assert row == {"model": version, "previous": shipped_model, "overruled": True, "reason": "A try"}
     expect(page.locator(".history")).to_contain_text("A try")
     page.locator(f".st-key-promote-{shipped_model} button").first.click()
     page.locator(f".st-key-serve-{shipped_model} button").click()
-    expect(page.get_by_text(f"{shipped_model} serves: here at once")).to_be_visible()
+    expect(page.get_by_text(f"{shipped_model} is serving: here at once")).to_be_visible()
     assert [row["overruled"] for row in postgres.rows("SELECT overruled FROM promotions ORDER BY id")] == [True, False]
 
 
