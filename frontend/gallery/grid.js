@@ -71,14 +71,17 @@ function focus(grid) {
   (tiles.find((tile) => tile.dataset.id === grid.focused) ?? tiles[0])?.focus({ preventScroll: true });
 }
 
-// A dialog that is closed by a button in it leaves the focus nowhere.
+// A dialog that is closed by a button in it leaves the focus nowhere. While it closes, nothing else can have it.
 function focusAfterDialog(grid) {
-  const watcher = new MutationObserver(() => {
+  const watcher = new MutationObserver(watch);
+  watcher.observe(document.body, { attributes: true, childList: true, subtree: true });
+  watch();
+
+  function watch() {
     if (document.querySelector(".stDialog")) return;
-    watcher.disconnect();
     if (document.activeElement === document.body) focus(grid);
-  });
-  watcher.observe(document.body, { childList: true, subtree: true });
+    if (document.activeElement !== document.body || !all(grid).length) watcher.disconnect();
+  }
 }
 
 const all = (grid) => [...grid.root.querySelectorAll("[data-id]")];

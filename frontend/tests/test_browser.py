@@ -161,6 +161,7 @@ def test_keyboard_stays_where_it_was_and_enter_alone_deletes_nothing(visit, six,
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(tile).to_be_focused()
     assert len(stored(postgres, six)) == 6
+    expect(page.locator(".st-key-delete button")).to_be_enabled()  # or the key would do nothing
     page.keyboard.press("Delete")
     press(page, "delete-now")
     expect(sketches(page)).to_have_count(5)
