@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import client
 from schemas import (
+    Changed,
+    Deleted,
     Imported,
     Model,
     Promotion,
@@ -150,16 +152,20 @@ def check_token(token: str) -> None:
     _call("GET", "/admin", headers=_bearer(token))
 
 
-def change(ids: Collection[UUID], token: str, label: str | None = None, status: Status | None = None) -> None:
-    """Give up to 200 submissions a new label, "0" to "9" or "none", a new status or both."""
+def change(ids: Collection[UUID], token: str, label: str | None = None, status: Status | None = None) -> int:
+    """Give up to 200 submissions a new label, "0" to "9" or "none", a new status or both.
+
+    Returns how many of them were there.
+    """
     wanted = {"true_label": label, "status": status}
     body = {"ids": [str(each) for each in ids]} | {name: value for name, value in wanted.items() if value}
-    _call("PATCH", "/submissions", json=body, headers=_bearer(token))
+    return _parse(Changed, _call("PATCH", "/submissions", json=body, headers=_bearer(token))).changed
 
 
-def delete(ids: Collection[UUID], token: str) -> None:
-    """Up to 200 at once."""
-    _call("POST", "/submissions/delete", json={"ids": [str(each) for each in ids]}, headers=_bearer(token))
+def delete(ids: Collection[UUID], token: str) -> int:
+    """Up to 200 at once. Returns how many of them were there."""
+    body = {"ids": [str(each) for each in ids]}
+    return _parse(Deleted, _call("POST", "/submissions/delete", json=body, headers=_bearer(token))).deleted
 
 
 def export(token: str, **filters: Any) -> bytes:

@@ -31,6 +31,14 @@ class SubmissionPage(BaseModel):
     next_cursor: str | None
 
 
+class Changed(BaseModel):
+    changed: int  # without those that were deleted meanwhile
+
+
+class Deleted(BaseModel):
+    deleted: int
+
+
 class DigitStatistics(BaseModel):
     digit: int
     submissions: int

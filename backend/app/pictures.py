@@ -28,7 +28,7 @@ JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECAS
 
 UNLABELLED = "Neither its folder nor its name says which digit it is."
 NOTHING = (
-    "The ZIP holds neither an export's labels.csv nor a picture whose folder or name says its digit, "
+    "Neither the labels.csv of an export was found, nor a picture whose folder or name says its digit, "
     "such as 2/anna.png or 7-anna.jpg."
 )
 
@@ -43,7 +43,7 @@ def unpack(file: IO[bytes], model: Recognizer, read: Read = imaging.read) -> Ite
         with archive.opened(file) as opened:
             names = [entry.filename for entry in opened.infolist() if _counts(entry)]
             if len(names) > MAX_PICTURES:
-                raise BadArchive(f"The ZIP holds more than {MAX_PICTURES:,} pictures: import it in parts.")
+                raise BadArchive(f"There are more than {MAX_PICTURES:,} pictures: import them in parts.")
             if not any(map(label_of, names)):
                 raise BadArchive(NOTHING)
             for name in names:

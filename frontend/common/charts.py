@@ -1,6 +1,7 @@
-"""Numbers → charts and pictures."""
+"""Numbers → charts."""
 
-import base64
+from collections.abc import Iterable
+from datetime import date
 
 import altair as alt
 import numpy as np
@@ -25,25 +26,24 @@ AXIS = 56  # pixels that an axis with its title takes
 CELL = "cell"  # of the confusion matrix
 
 
-def percent(share: float) -> str:
-    """A confidence, rounded, but never to 100%: no model is certain."""
-    return f"{min(round(100 * share), 99)}%"
-
-
 def recall(per_digit: list[DigitStatistics]) -> alt.LayerChart:
     """How often each digit was read correctly, with 95% intervals."""
     names = [str(each.digit) for each in per_digit]
     counts = [(each.correct, each.submissions) for each in per_digit]
-    return _shares(names, counts, "digit that was meant", 28, labels=14)
+    described = "For each digit, the share of its sketches that were read correctly, with its 95% interval."
+    return _shares(names, counts, "digit that was meant", described, 28, labels=14)
 
 
 def accuracy_by_model(models: list[ModelStatistics]) -> alt.LayerChart:
     """The same for each model, over the sketches that it read itself."""
     counts = [(round((each.accuracy or 0) * each.submissions), each.submissions) for each in models]
-    return _shares([each.model for each in models], counts, "model", 36, labels=12)
+    described = "For each model, the share of sketches that it read correctly, with its 95% interval."
+    return _shares([each.model for each in models], counts, "model", described, 36, labels=12)
 
 
-def _shares(names: list[str], counts: list[tuple[int, int]], title: str, step: int, labels: int):
+def _shares(
+    names: list[str], counts: list[tuple[int, int]], title: str, described: str, step: int, labels: int
+) -> alt.LayerChart:
     """A dot on its 95% interval for each name. `counts`: (part, whole) of each."""
     data = pd.DataFrame([_share_of(*count) | {"name": name} for name, count in zip(names, counts, strict=True)])
     # dots, not bars: the scale does not begin at 0
@@ -52,10 +52,10 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str, step: i
     x = alt.X(
         "share:Q",
         scale=scale,
-        axis=_axis(title="share read right", format="%", tickCount=4, labelOverlap=True, grid=True),
+        axis=_axis(title="share read correctly", format="%", tickCount=4, labelOverlap=True, grid=True),
     )
     y = alt.Y("name:N", sort=names, axis=_axis(title=title, labelFontSize=labels, labelLimit=144))
-    tooltip = [alt.Tooltip("name", title=title), alt.Tooltip("words", title="read right")]
+    tooltip = [alt.Tooltip("name", title=title), alt.Tooltip("words", title="read correctly")]
     base = alt.Chart(data).encode(y=y, tooltip=tooltip)
     counted = base.transform_filter("datum.of > 0")
     ranges = counted.mark_rule(strokeWidth=6, strokeCap="round", opacity=0.35, color=ACCENT)
@@ -63,7 +63,7 @@ def _shares(names: list[str], counts: list[tuple[int, int]], title: str, step: i
     words = base.mark_text(align="left", fontSize=12, baseline="middle").encode(text="counted")
     layers = ranges.encode(alt.X("low:Q", scale=scale), x2="high") + dots
     layers += words.encode(x=alt.value(alt.expr("width + 8")))
-    return _plain(layers, height=step * len(names) + AXIS)
+    return _plain(layers, described, height=step * len(names) + AXIS)
 
 
 def _share_of(part: int, whole: int) -> dict:
@@ -100,16 +100,18 @@ def confusion(matrix: list[list[int]]) -> alt.LayerChart:
     # so that even one mistake in a thousand is visible
     shade = alt.Opacity("shade:Q", scale=alt.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
     cells = base.transform_calculate(shade="datum.count > 0 ? 0.12 + 0.88 * datum.share : 0")
-    cells = cells.mark_rect(cornerRadius=4, cursor="pointer").encode(
+    hand = alt.expr("datum.count > 0 ? 'pointer' : 'default'")
+    cells = cells.mark_rect(cornerRadius=4, cursor=hand).encode(
         color=alt.condition("datum.right", alt.value(ACCENT), alt.value(WRONG)), opacity=shade
     )
-    numbers = base.mark_text(fontSize=13, cursor="pointer").encode(
+    numbers = base.mark_text(fontSize=13, cursor=hand).encode(
         text="count:Q",
         opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0)),
         color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value(_text())),
     )
     clicked = alt.selection_point(CELL, fields=["meant", "read"], on="click", clear=False)
-    return _plain(cells.add_params(clicked) + numbers, height=470)
+    described = "Confusion matrix: how many sketches of each digit were read as which digit."
+    return _plain(cells.add_params(clicked) + numbers, described, height=470)
 
 
 def calibration(bins: list[ConfidenceBin]) -> alt.LayerChart:
@@ -121,19 +123,28 @@ def calibration(bins: list[ConfidenceBin]) -> alt.LayerChart:
         if each.submissions
     ]
     axis = {"format": "%", "tickCount": 5, "labelFontSize": 12}
-    scale = alt.Scale(domain=[0, 1])
+    # from what there is: a good model is nearly always nearly certain
+    least = min(min(row["sure"], row["low"]) for row in rows)
+    low = max(0.0, least - 0.1 * (1 - least))
+    scale = alt.Scale(domain=[low, 1], nice=False)
     x = alt.X("sure:Q", scale=scale, axis=_axis(title="how sure it was", **axis))
-    y = alt.Y("share:Q", scale=scale, axis=_axis(title="how often it was right", grid=True, **axis))
-    ideal = pd.DataFrame({"sure": [0, 1], "share": [0, 1]})
+    y = alt.Y("share:Q", scale=scale, axis=_axis(title="how often it was correct", grid=True, **axis))
+    ideal = pd.DataFrame({"sure": [low, 1], "share": [low, 1]})
     line = alt.Chart(ideal).mark_line(color=GREY, strokeDash=[5, 5]).encode(x, y)
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x, tooltip=[alt.Tooltip("sure:Q", title="how sure it was", format=".1%"), alt.Tooltip("words", title="right")]
+        x,
+        tooltip=[
+            alt.Tooltip("sure:Q", title="how sure it was", format=".1%"),
+            alt.Tooltip("words", title="read correctly"),
+        ],
     )
     ranges = base.mark_rule(strokeWidth=5, strokeCap="round", opacity=0.35, color=ACCENT)
     points = base.mark_circle(color=ACCENT, opacity=0.9, clip=False).encode(
-        y, size=alt.Size("submissions:Q", scale=alt.Scale(type="sqrt", range=[60, 400]), legend=None)
+        y, size=alt.Size("submissions:Q", scale=alt.Scale(type="sqrt", range=[40, 120]), legend=None)
     )
-    return _plain(line + ranges.encode(alt.Y("low:Q", scale=scale), y2="high") + points, height=260)
+    layers = line + ranges.encode(alt.Y("low:Q", scale=scale), y2="high") + points
+    described = "How often readings were correct, by how sure the model was; a calibrated model is on the diagonal."
+    return _plain(layers, described, height=260)
 
 
 def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
@@ -148,16 +159,17 @@ def accuracy_by_day(days: list[DayModelStatistics]) -> alt.LayerChart:
     colors = alt.Scale(domain=models, range=[MODELS[i % len(MODELS)] for i in range(len(models))])
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=220) if len(models) > 1 else None
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x=_days(),
-        y=_share("share:Q", "share read right", low, 1 + 0.06 * (1 - low)),  # room for the dots above 1
+        x=_days(each.day for each in days),
+        y=_share("share:Q", "share read correctly", low, 1 + 0.06 * (1 - low)),  # room for the dots above 1
         color=alt.Color("model:N", scale=colors, legend=legend),
-        tooltip=[_day("Day"), "model", alt.Tooltip("words", title="read right")],
+        tooltip=[_day("Day"), "model", alt.Tooltip("words", title="read correctly")],
     )
     sizes = alt.Scale(type="sqrt", range=[20, 160])
     ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3)
-    ranges = ranges.encode(_share("low:Q", "share read right", low, 1 + 0.06 * (1 - low)), y2="high")
+    ranges = ranges.encode(_share("low:Q", "share read correctly", low, 1 + 0.06 * (1 - low)), y2="high")
     dots = base.mark_circle(opacity=0.9, clip=False).encode(size=alt.Size("submissions:Q", scale=sizes, legend=None))
-    return _plain(base.mark_line(strokeWidth=2, opacity=0.55) + ranges + dots, height=260)
+    described = "By day and model, the share of sketches that were read correctly, with its 95% interval."
+    return _plain(base.mark_line(strokeWidth=2, opacity=0.55) + ranges + dots, described, height=260)
 
 
 def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
@@ -165,19 +177,21 @@ def unsure_by_day(days: list[DayAnswers]) -> alt.LayerChart:
     rows = [_share_of(each.unsure, each.answers) | {"day": each.day.isoformat()} for each in days]
     high = min(1.0, max(0.1, 0.05 + max(row["high"] for row in rows)))
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        x=_days(),
+        x=_days(each.day for each in days),
         y=_share("share:Q", "share of unsure answers", 0, high),
         tooltip=[_day("Day"), alt.Tooltip("words", title="unsure")],
     )
     ranges = base.mark_rule(strokeWidth=3, strokeCap="round", opacity=0.3, color=WRONG)
     ranges = ranges.encode(_share("low:Q", "share of unsure answers", 0, high), y2="high")
     line = base.mark_line(color=WRONG, strokeWidth=2, opacity=0.55)
-    return _plain(line + ranges + base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False), height=260)
+    dots = base.mark_circle(color=WRONG, size=50, opacity=0.9, clip=False)
+    described = "By day, the share of answers that were unsure, with its 95% interval."
+    return _plain(line + ranges + dots, described, height=260)
 
 
 def learning(epochs: list[Epoch], planned: int) -> alt.LayerChart:
     """Training and validation loss after each epoch."""
-    kinds = {"pictures it learns from": "train_loss", "pictures kept aside": "validation_loss"}
+    kinds = {"training": "train_loss", "validation": "validation_loss"}
     rows = [
         {"epoch": each.epoch, "loss": getattr(each, name), "kind": kind, "right": f"{each.validation_accuracy:.2%}"}
         for each in epochs
@@ -186,7 +200,7 @@ def learning(epochs: list[Epoch], planned: int) -> alt.LayerChart:
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("epoch:O", axis=_axis(title="epoch"), scale=alt.Scale(domain=list(range(1, planned + 1)))),
         y=alt.Y(
-            "loss:Q", scale=alt.Scale(zero=False), axis=_axis(title="loss (less is better)", tickCount=4, grid=True)
+            "loss:Q", scale=alt.Scale(zero=False), axis=_axis(title="loss (lower is better)", tickCount=4, grid=True)
         ),
         color=alt.Color(
             "kind:N",
@@ -197,17 +211,17 @@ def learning(epochs: list[Epoch], planned: int) -> alt.LayerChart:
             "epoch",
             "kind",
             alt.Tooltip("loss", format=".4f"),
-            alt.Tooltip("right", title="of those kept aside, right"),
+            alt.Tooltip("right", title="validation accuracy"),
         ],
     )
-    return _plain(base.mark_line(strokeWidth=2) + base.mark_circle(size=60, opacity=1), height=220)
+    layers = base.mark_line(strokeWidth=2) + base.mark_circle(size=60, opacity=1)
+    return _plain(layers, "Training and validation loss after each epoch.", height=220)
 
 
-def _days() -> alt.X:
-    """Days are in UTC."""
-    axis = _axis(
-        title="day", format="%-d %b", labelFontSize=12, tickCount={"interval": "day", "step": 1}, labelOverlap=True
-    )
+def _days(days: Iterable[date]) -> alt.X:
+    """Days are in UTC. Only those that have something to show are labelled."""
+    shown = [alt.DateTime(year=day.year, month=day.month, date=day.day, utc=True) for day in sorted(set(days))]
+    axis = _axis(title="day", format="%-d %b", labelFontSize=12, values=shown, labelOverlap=True)
     return alt.X("utcyearmonthdate(day):T", axis=axis, scale=alt.Scale(type="utc", padding=12))
 
 
@@ -220,10 +234,6 @@ def _share(field: str, title: str, low: float, high: float) -> alt.Y:
     return alt.Y(field, axis=axis, scale=alt.Scale(domain=[low, high], nice=False))
 
 
-def data_url(picture: bytes, content_type: str = "image/png") -> str:
-    return f"data:{content_type};base64,{base64.b64encode(picture).decode()}"
-
-
 def _axis(**options) -> alt.Axis:
     plain = {"title": None, "titlePadding": 10, "labelAngle": 0, "labelPadding": 8, "labelFlush": False}
     return alt.Axis(**plain | {"ticks": False, "domain": False, "grid": False} | options)
@@ -234,11 +244,12 @@ def _text() -> str:
     return "#eceaf6" if st.context.theme.type == "dark" else "#211f33"
 
 
-def _plain(chart: alt.LayerChart, height: int) -> alt.LayerChart:
+def _plain(chart: alt.LayerChart, described: str, height: int) -> alt.LayerChart:
+    """`described`: for those who do not see it."""
     padding = {"left": 0, "top": 4, "bottom": 4, "right": 0}  # descenders in a title need room
     text = {"color": _text()}
     return (
-        chart.properties(height=height, padding=padding)
+        chart.properties(height=height, padding=padding, description=described)
         .configure_view(strokeWidth=0)
         .configure_axis(labelColor=_text(), titleColor=_text())
         .configure_legend(labelColor=_text())

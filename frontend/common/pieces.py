@@ -1,5 +1,6 @@
 """Small parts of the pages, mostly HTML, styled by style.css."""
 
+import base64
 import json
 import time
 from collections.abc import Iterable
@@ -15,24 +16,23 @@ import streamlit as st
 import api
 import client
 from common import admin
-from common.charts import data_url, percent
 from common.shares import wilson
+from common.words import count, percent, plural
 from schemas import Statistics, Submission
 
 RETRY_S = 3
 MARKS = {
     status: f'<span class="mark" role="img" aria-label="{status}" title="{status}">{sign}</span>'
-    for status, sign in {"pending": "", "approved": "✓", "rejected": "✕"}.items()
+    for status, sign in {"approved": "✓", "rejected": "✕"}.items()
 }
 LIMITS = "below 0.1 nothing changed, above 0.25 much did"
-MISSING = "Some pictures could not be fetched. They come by themselves."
+MISSING = "Some pictures could not be fetched. They will appear automatically."
 NO_PICTURE = '<div class="missing">no picture yet</div>'
 PLAIN, OPENS, SELECTS = None, "button", "checkbox"  # what a click on a sketch does
 
 
 def heading(title: str, sentence: str) -> None:
-    """The view's title, on the page and in the browser's tab, and a sentence about it."""
-    st.set_page_config(page_title=f"{title} · Digit recogniser")
+    """The view's title, and a sentence about it."""
     st.html(f'<div class="heading"><h1>{title}</h1><p>{sentence}</p></div>')
 
 
@@ -67,7 +67,7 @@ def tile(submission: Submission, picture: str | None, role: str | None = PLAIN) 
     control = _control(submission, role) if role and picture else ""
     return f"""
         <figure class="{" ".join(filter(None, classes))}">
-        <div class="sketch" {control}>{image}{MARKS[submission.status] if role else ""}</div>
+        <div class="sketch" {control}>{image}{MARKS.get(submission.status, "") if role else ""}</div>
         <figcaption>{meant}<br>{_read(submission, role)}</figcaption></figure>"""
 
 
@@ -80,7 +80,7 @@ def _control(submission: Submission, role: str) -> str:
 
 def name(submission: Submission) -> str:
     """A picture's name, for screen readers."""
-    meant = "something that is no digit" if submission.true_label is None else f"a {submission.true_label}"
+    meant = "something that is not a digit" if submission.true_label is None else f"a {submission.true_label}"
     read = "" if submission.contested else f"read as {submission.prediction}, "
     return f"A sketch of {meant}, {read}{submission.status}"
 
@@ -102,20 +102,18 @@ def facts(submission: Submission) -> list[tuple[str, str]]:
 def _read(submission: Submission, role: str | None) -> str:
     if submission.contested:
         return '<span title="Two models that race differ on it; what each reads is not told">models differ</span>'
-    return f"read <b>{submission.prediction}</b>{_confidence(submission) if role else ''}"
-
-
-def _confidence(submission: Submission) -> str:
-    share = percent(submission.confidence)
-    return f' <i title="the model is unsure">{share}?</i>' if submission.unsure else f" {share}"
+    if role and submission.unsure:
+        return f"<i>unsure:</i> <b>{submission.prediction}</b>"
+    return f"read <b>{submission.prediction}</b>{f' {percent(submission.confidence)}' if role else ''}"
 
 
 def sketch(submission_id: UUID, token: str | None = None, client_headers: client.Headers | None = None) -> str | None:
     """A submission's picture as a data URL; None if it cannot be fetched. `client_headers`: see api.py."""
     try:
-        return data_url(_image(submission_id, token, client_headers))
+        picture = _image(submission_id, token, client_headers)
     except api.BackendError:
         return None
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 @st.cache_data(ttl=600, max_entries=2000, show_spinner=False)
@@ -142,12 +140,24 @@ def totals(figures: Statistics) -> None:
     numbers = [
         (
             "–" if figures.accuracy is None else f"{figures.accuracy:.1%}",
-            f"of {figures.digits:,} digits read right",
+            f"of {count(figures.digits, 'digit')} read correctly",
             interval(figures.correct, figures.digits),
         ),
-        (f"{figures.total:,}", "sketches", f"{figures.not_digits:,} of them not a digit"),
-        (f"{figures.unsure:,}", "unsure answers", f"{_of(figures.unsure, figures.total)} of all sketches"),
-        (f"{figures.false_alarms:,}", "false alarms", "no digit, yet read as one without doubt"),
+        (
+            f"{figures.total:,}",
+            plural(figures.total, "sketch"),
+            f"{figures.not_digits:,} of them not {'a digit' if figures.not_digits == 1 else 'digits'}",
+        ),
+        (
+            f"{figures.unsure:,}",
+            plural(figures.unsure, "unsure answer"),
+            f"{_of(figures.unsure, figures.total)} of all sketches",
+        ),
+        (
+            f"{figures.false_alarms:,}",
+            plural(figures.false_alarms, "false alarm"),
+            "not digits, but read as one with confidence",
+        ),
     ]
     items = (f"<div><b>{value}</b><span>{what}</span><small>{more}</small></div>" for value, what, more in numbers)
     st.html(f'<div class="totals">{"".join(items)}</div>')
@@ -170,13 +180,14 @@ def drift(figures: Statistics) -> None:
     drift, answers = figures.drift, figures.answers
     index = "" if drift.psi is None else f"Population stability index {drift.psi:.2f}: {LIMITS}. "
     compared = f"The latest {drift.answers:,} sketches against the first {drift.reference:,}. " if index else ""
-    kept = f"{answers.total:,} answers are in the log, {answers.unsure_share or 0:.1%} of them unsure."
+    are = "is" if answers.total == 1 else "are"
+    kept = f"{count(answers.total, 'answer')} {are} in the log, {answers.unsure_share or 0:.1%} of them unsure."
     st.html(f"""
         <div class="panel"><div class="sentence">{escape(drift.sentence)}</div>
         <div class="detail">{index}{compared}{kept}</div></div>""")
 
 
-def empty(title: str, sentence: str) -> None:
+def empty(title: str, sentence: str = "") -> None:
     st.html(f'<div class="empty"><b>{title}</b><br>{sentence}</div>')
 
 

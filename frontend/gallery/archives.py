@@ -11,7 +11,7 @@ import streamlit as st
 
 import api
 from common import admin, pieces
-from gallery.review import count
+from common.words import count
 from schemas import Imported
 
 MAX_MB = 100  # as in the backend
@@ -19,9 +19,9 @@ TYPES = ["zip", "png", "jpg", "jpeg", "webp", "gif", "bmp"]
 TAKEN = """
     <p>Any of these, up to 100 MB:</p>
     <ul>
-      <li>a <b>ZIP that was exported here</b>: comes back exactly as it was;</li>
+      <li>a <b>ZIP that was exported here</b>: is restored exactly;</li>
       <li>a <b>folder, or a ZIP of one</b>, whose pictures are sorted by digit: <code>2/anna.png</code>,
-        <code>7/bert.jpg</code>, and <code>none/house.png</code> for what is no digit;</li>
+        <code>7/bert.jpg</code>, and <code>none/house.png</code> for what is not a digit;</li>
       <li><b>pictures</b> whose names begin with their digit: <code>7-anna.jpg</code>, <code>none-house.png</code>.</li>
     </ul>
     <p>PNG, JPEG, WebP, GIF or BMP. Nothing is stored before you have seen what was found.</p>"""
@@ -91,14 +91,14 @@ def show(query: dict[str, Any]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         pieces.section("Import", "Sketches from elsewhere, or from an export.")
+        if job.notice:
+            st.info(job.notice, icon=":material/info:")
         if job.found:
             preview(job, job.found)
         else:
             choose(job)
-        if job.notice:
-            st.info(job.notice, icon=":material/info:")
     with right:
-        pieces.section("Export", "A ZIP of pictures and a table of labels, as the filters are set.")
+        pieces.section("Export", "A ZIP with the pictures that match the filters, and a table of their labels.")
         export({name: value for name, value in query.items() if name != "order"})
 
 
@@ -135,7 +135,7 @@ def _left_out(found: Imported) -> str:
     files = "".join(f"<li><b>{escape(each.file)}</b>: {escape(each.reason)}</li>" for each in found.examples)
     more = found.left_out - len(found.examples)
     rest = f"<li>and {more:,} more</li>" if more else ""
-    sentence = "1 file is left out:" if found.left_out == 1 else f"{found.left_out:,} files are left out:"
+    sentence = f"{count(found.left_out, 'file')} {'is' if found.left_out == 1 else 'are'} left out:"
     return f"<p>{sentence}</p><ul>{files}{rest}</ul>"
 
 

@@ -8,7 +8,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!grid) kept.set(parentElement, (grid = create(parentElement)));
   grid.tell = (ids) => setStateValue("selected", { epoch: data.epoch, ids });
   if (grid.html !== data.html) {
-    grid.root.innerHTML = grid.html = data.html;
+    fill(grid, data.html);
     grid.last = null;
   }
   if (grid.epoch !== data.epoch) {
@@ -20,6 +20,8 @@ export default function ({ data, parentElement, setStateValue }) {
     grid.root.scrollIntoView({ block: "start" });
   }
   grid.place = data.place;
+  if (grid.asking && !data.asking) focusAfterDialog(grid);
+  grid.asking = data.asking;
 }
 
 function create(parent) {
@@ -29,6 +31,7 @@ function create(parent) {
     const tile = event.target.closest("figure")?.querySelector("[data-id]");
     if (tile) press(grid, tile, event.shiftKey);
   });
+  root.addEventListener("focusin", (event) => (grid.focused = event.target.closest("[data-id]")?.dataset.id));
   root.addEventListener("keydown", (event) => {
     const tile = event.target.closest("[data-id]");
     if (!tile) return;
@@ -50,6 +53,35 @@ function create(parent) {
   large.querySelector(".previous").addEventListener("click", () => turn(grid, -1));
   large.querySelector(".next").addEventListener("click", () => turn(grid, 1));
   return grid;
+}
+
+// The keyboard's focus stays on its sketch, or goes to the next one that is still there.
+function fill(grid, html) {
+  const before = all(grid).map((tile) => tile.dataset.id);
+  const at = Math.max(before.indexOf(grid.focused), 0);
+  const here = grid.root.contains(document.activeElement);
+  grid.root.innerHTML = grid.html = html;
+  const now = new Set(all(grid).map((tile) => tile.dataset.id));
+  grid.focused = [...before.slice(at), ...before.slice(0, at).reverse()].find((id) => now.has(id));
+  if (here) focus(grid);
+}
+
+function focus(grid) {
+  const tiles = all(grid);
+  (tiles.find((tile) => tile.dataset.id === grid.focused) ?? tiles[0])?.focus({ preventScroll: true });
+}
+
+// A dialog that is closed by a button in it leaves the focus nowhere. While it closes, nothing else can have it.
+function focusAfterDialog(grid) {
+  const watcher = new MutationObserver(watch);
+  watcher.observe(document.body, { attributes: true, childList: true, subtree: true });
+  watch();
+
+  function watch() {
+    if (document.querySelector(".stDialog")) return;
+    if (document.activeElement === document.body) focus(grid);
+    if (document.activeElement !== document.body || !all(grid).length) watcher.disconnect();
+  }
 }
 
 const all = (grid) => [...grid.root.querySelectorAll("[data-id]")];

@@ -26,12 +26,14 @@ def _component() -> Callable:
     return st.components.v2.component("sketches", html=HTML, js=script, isolate_styles=False)
 
 
-def show(tiles: list[str], place: int, epoch: int, chosen: list[UUID]) -> None:
+def show(tiles: list[str], place: int, epoch: int, chosen: list[UUID], asking: bool) -> None:
     """`tiles`: HTML, from pieces.tiles. A changed `place` scrolls to the top of the grid.
 
-    `chosen`: the selection at the start of this epoch, until `clicked` returns another.
+    `chosen`: the selection at the start of this epoch, until `clicked` returns another. `asking`: whether a dialog is
+    open; afterwards, the grid has the focus again.
     """
-    data = {"html": "".join(tiles), "place": place, "epoch": epoch, "selected": [str(each) for each in chosen]}
+    selected = [str(each) for each in chosen]
+    data = {"html": "".join(tiles), "place": place, "epoch": epoch, "selected": selected, "asking": asking}
     _component()(key=KEY, data=data, on_selected_change=lambda: None)
 
 

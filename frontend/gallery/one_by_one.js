@@ -39,6 +39,7 @@ function create(parent) {
   });
   queue.onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, [role=listbox]")) return;
+    if (event.key.startsWith("Arrow") && event.target.closest("[role=radiogroup]")) return; // which they belong to
     const act = /^\d$/.test(event.key) ? event.key : KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || event.repeat) return;
     event.preventDefault();
@@ -48,6 +49,7 @@ function create(parent) {
   queue.onLeave = (event) => queue.log.length && event.preventDefault(); // the browser asks
   document.addEventListener("keydown", queue.onKey, true);
   window.addEventListener("beforeunload", queue.onLeave);
+  queue.root.focus(); // not where the arrow keys choose what to do
   return queue;
 }
 
@@ -80,7 +82,10 @@ function show(queue) {
   find(".count").textContent = left === 1 ? "1 sketch to go" : `${left.toLocaleString("en")} sketches to go`;
   const what = last && (WORDS[last] ?? `labelled ${last} and approved`);
   const waits = data.trouble && log.length ? ` ${log.length} not stored yet.` : "";
-  find(".done").textContent = data.trouble ? data.trouble + waits : what ? `The one before was ${what}.` : "";
+  const [lastGone, gone] = [data.gone.includes(sketches[place - 1]?.id), data.gone.length];
+  const before = what && !lastGone ? `The one before was ${what}. ` : "";
+  const meanwhile = gone ? `${gone} ${gone === 1 ? "was" : "were"} deleted meanwhile.` : "";
+  find(".done").textContent = data.trouble ? data.trouble + waits : before + meanwhile;
   for (const button of root.querySelectorAll("[data-act]")) {
     const needed = { back: sketches[place - 1], skip: sketch }; // to judge one, its picture
     button.disabled = !(button.dataset.act in needed ? needed[button.dataset.act] : sketch?.picture);

@@ -14,7 +14,7 @@ import streamlit as st
 
 import api
 from common import admin, pieces
-from common.charts import percent
+from common.words import percent
 from gallery.review import label_of
 from schemas import Submission
 
@@ -24,7 +24,7 @@ BEHIND, AHEAD = 5, 12  # sketches that the browser holds before and after the cu
 
 KEYS = "".join(f'<button data-act="{digit}">{digit}</button>' for digit in range(10))
 HTML = f"""
-<div class="one">
+<div class="one" role="group" aria-label="One by one" tabindex="-1">
   <div class="picture"><img alt=""><div class="facts"></div></div>
   <div class="side">
     <p class="count" role="status"></p>
@@ -65,6 +65,7 @@ class Queue:
     total: int = 0  # when it began
     place: int = 0  # of the sketch that the browser shows
     done: int = 0  # decisions carried out
+    gone: set[UUID] = field(default_factory=set)  # deleted before their decision was carried out
 
     @property
     def is_over(self) -> bool:
@@ -86,7 +87,8 @@ class Queue:
             "approve": (None, "approved"),
             "reject": (None, "rejected"),
         }.get(act, (act, "approved"))
-        api.change([item.id], admin.token() or "", label, status)
+        if not api.change([item.id], admin.token() or "", label, status):
+            self.gone.add(item.id)
 
     def read_on(self) -> None:
         """Fetch pages until there are enough sketches ahead."""
@@ -131,12 +133,12 @@ def _show() -> None:
     except api.BackendError as e:
         if admin.refused(e):
             st.rerun()  # the whole page: the token was refused
-        trouble = f"{e} Nothing is lost: it goes on by itself."
+        trouble = f"{e} Nothing is lost: it continues automatically."
         if not queue.items:
             st.warning(trouble, icon=":material/cloud_off:")
             return pieces.keep_trying()
     if not queue.items:
-        return pieces.empty("Nothing to review", "No sketch fits these filters and waits for a review.")
+        return pieces.empty("Nothing to review", "No sketch that matches these filters is waiting for review.")
     first = max(queue.place - BEHIND, 0)
     sketches = _sketches(queue.items[first : queue.place + AHEAD])
     if not all(each["picture"] for each in sketches):
@@ -147,6 +149,7 @@ def _show() -> None:
         "first": first,
         "sketches": sketches,
         "done": queue.done,
+        "gone": [str(each) for each in queue.gone],
         "known": len(queue.items),
         "ended": queue.read_to_the_end,
         "total": queue.total,

@@ -10,15 +10,12 @@ from uuid import UUID
 
 import api
 from common import admin
+from common.words import count
 from gallery import grid
 from schemas import Status, Submission, SubmissionPage
 
 PAGE = 48
 SELECT_FIRST = "Nothing is selected: click on sketches first."
-
-
-def count(sketches: int) -> str:
-    return "1 sketch" if sketches == 1 else f"{sketches:,} sketches"
 
 
 def label_of(submission: Submission) -> str:
@@ -135,14 +132,15 @@ class Review:
             return
         before = [submission for submission in self.page.items if submission.id in ids]
         with self.acting():
-            api.change(ids, admin.token() or "", label, status)
-            self.finish(f"{count(len(ids))} {done}.", before)
+            changed = api.change(ids, admin.token() or "", label, status)
+            self.finish(_report(changed, len(ids), done), before if changed else [])
 
     def undo(self) -> None:
         with self.acting():
+            changed = 0
             for (label, status), group in groupby(sorted(self.before, key=_former), _former):
-                api.change([submission.id for submission in group], admin.token() or "", label, status)
-            self.finish(f"{count(len(self.before))} as before.")
+                changed += api.change([submission.id for submission in group], admin.token() or "", label, status)
+            self.finish(_report(changed, len(self.before), "as before"))
 
     def ask(self) -> None:
         self.calm()
@@ -151,8 +149,8 @@ class Review:
     def delete(self) -> None:
         if ids := self.selected:
             with self.acting():
-                api.delete(ids, admin.token() or "")
-                self.finish(f"{count(len(ids))} deleted.")
+                deleted = api.delete(ids, admin.token() or "")
+                self.finish(_report(deleted, len(ids), "deleted"))
 
     def finish(self, notice: str, before: list[Submission] | None = None) -> None:
         self.choose_none()
@@ -167,6 +165,13 @@ class Review:
             self.calm()
             if not admin.refused(e):
                 self.trouble = f"{e} Please try again in a moment."
+
+
+def _report(changed: int, selected: int, done: str) -> str:
+    """`changed`: those of the selected that were still there."""
+    gone = selected - changed
+    meanwhile = f"; {gone} {'was' if gone == 1 else 'were'} deleted meanwhile" if gone else ""
+    return f"{count(changed)} {done}{meanwhile}."
 
 
 def _former(submission: Submission) -> tuple[str, Status]:

@@ -11,37 +11,41 @@ from common.pieces import when
 from common.shares import wilson
 from schemas import Model, Promotion, Race, Verdict
 
-COMPARED = {"held_out": "Kept aside", "mnist": "MNIST", "drawn": "Generated"}  # by name in the verdict's figures
+COMPARED = {  # by name in the verdict's figures
+    "held_out": "Held-out sketches",
+    "mnist": "MNIST validation",
+    "drawn": "Generated digits",
+}
 COLUMNS = ["Model", "People’s sketches", *COMPARED.values(), "The gate"]
 MEASURED = {
-    "mnist_test": "MNIST’s test set",
-    "mnist_test_seeds": "MNIST’s test set, mean of several trainings",
+    "mnist_test": "MNIST test set",
+    "mnist_test_seeds": "MNIST test set, mean of several trainings",
     "held_out_writers": "Digits of 12 people never trained on",
     "pendigits": "Digits of 30 people, written with a pen (pendigits)",
     "uji": "Digits of 4 people, written with a pen (UJI)",
-    "validation": "Pictures kept aside in training",
+    "validation": "Validation set, all kinds of pictures",
 }
 GLOSSARY = {
     "Model": "A network that has learned to read digits. Its name is its kind, then a number that tells it apart.",
-    "Serves": "Reads what people draw, on this page and for programs. One model does at a time.",
+    "Serving": "Reads what people draw, on this page and for programs. One model does at a time.",
     "Candidate": "A model that was trained later, on people’s sketches too, and could take over.",
-    "People’s sketches": "Of the digits that people drew and labelled while it served, the share that it read right. "
-    "The range is the 95% interval: where that share would probably lie with very many sketches.",
-    "Kept aside": "The approved sketches of a fifth of the visitors, from which no model ever learns. A candidate and "
-    "the model that serves read the same ones: the fairest comparison.",
-    "MNIST": "70,000 digits written by Americans around 1990, the usual yardstick; here those kept aside in training. "
-    "They show whether a candidate forgets what it knew.",
-    "Generated": "Digits drawn by a program, in the styles of other countries. They show the same.",
+    "People’s sketches": "Of the digits that people drew and labelled while it served, the share that it read "
+    "correctly. The range is the 95% interval: where that share would probably lie with very many sketches.",
+    "Held-out sketches": "The approved sketches of a fifth of the visitors, from which no model ever learns. A "
+    "candidate and the serving model read the same ones: the fairest comparison.",
+    "MNIST validation": "MNIST is 70,000 digits written by Americans around 1990, the usual yardstick. These are the "
+    "ones of its training set that were held out. They show whether a candidate forgets what it knew.",
+    "Generated digits": "Digits drawn by a program, in the styles of other countries. They show the same.",
+    "MNIST test set": "The other part of MNIST: 10,000 digits, which training never sees.",
     "▲ and ▼": "What a candidate gains or loses against the model that served when they were compared, in percentage "
     "points: from 98% to 99% is one point.",
-    "The gate": "The test that every candidate takes against the model that serves. It passes if it reads more of the "
-    "sketches kept aside, by more than luck explains, and loses hardly anything elsewhere. A person may overrule it.",
-    "Challenger": "A candidate that the gate could not tell from the model that serves. It reads every sketch, too, "
-    "unseen, until the approved ones tell which of the two is better: those that just one of them reads right.",
+    "The gate": "The test that every candidate takes against the serving model. It passes if it reads more of the "
+    "held-out sketches, by more than chance explains, and loses hardly anything elsewhere. A person may overrule it.",
+    "Challenger": "A candidate that the gate could not tell from the serving model. It reads every sketch, too, "
+    "unseen, until the approved ones tell which of the two is better: those that just one of them reads correctly.",
     "Evidence": "How much likelier what was seen is if the challenger is better than if both are equal. One that is no "
     "better gets to 20 in one race of twenty at most, however often one looks.",
-    "Champion": "In the gate’s reasons, the model that served when they were compared; what it calls held out is kept "
-    "aside.",
+    "Champion": "In the gate’s reasons, the model that served when they were compared.",
     "Unsure below": "If the model is less sure of its answer than this, it says that it is unsure.",
 }
 
@@ -51,7 +55,7 @@ ENDED = {
     "won": "It has won its race.",
     "lost": "It has lost its race: the other model is better.",
     "given up": "Its race was given up: the two are hardly different.",
-    "void": "Its race is void: another model serves now.",
+    "void": "Its race is void: another model took over meanwhile.",
 }
 
 
@@ -94,7 +98,7 @@ def _row(model: Model, served: set[str]) -> str:
 
 def _state(model: Model, served: set[str]) -> str:
     if model.serving:
-        return '<span class="badge">serves</span>'
+        return '<span class="badge">serving</span>'
     word = "served before" if model.version in served else "challenger" if _races(model) else "candidate"
     return f'<span class="badge other">{word}</span>'
 
@@ -147,6 +151,12 @@ def holds(model: Model, serving: Model) -> bool:
     return bool(model.verdict and model.verdict.passed) and serving.version == _opponent(model)
 
 
+def in_order(models: list[Model]) -> list[Model]:
+    """The serving model, those that the gate has passed, those that race, then the others. `models`: newest first."""
+    serving = next(model for model in models if model.serving)
+    return sorted(models, key=lambda model: (not model.serving, not holds(model, serving), not _races(model)))
+
+
 def changes(verdict: Verdict | None) -> Iterator[tuple[str, Change]]:
     """Each set of pictures that both read, by name; those of COMPARED come first."""
     sets = dict(_items(verdict.figures if verdict else None))
@@ -162,14 +172,14 @@ def candidate(model: Model, serving: Model) -> str:
     note, found = _comparison(model, serving)
     items = "".join(f"<li>{sentence}</li>" for sentence in gains_and_losses(found))
     if not items:
-        items = "<li>It was never compared with the model that serves, so nobody knows what it would gain or lose.</li>"
+        items = "<li>It was never compared with the serving model, so nobody knows what it would gain or lose.</li>"
     return f"""
         <div class="candidate"><h3>{escape(model.version)}</h3>
         {note}<ul>{items}</ul>{race(model.race)}{reasons(model.verdict)}{more(model)}</div>"""
 
 
 def _comparison(model: Model, serving: Model) -> tuple[str, list[tuple[str, Change]]]:
-    """(against whom, if not the model that serves; what would change): from either one's verdict."""
+    """(against whom, if not the serving model; what would change): from either one's verdict."""
     opponent, found = _opponent(model), list(changes(model.verdict))
     if opponent != serving.version and _opponent(serving) == model.version:
         return "", [(name, change.back) for name, change in changes(serving.verdict)]
@@ -199,15 +209,15 @@ def race(race: Race | None) -> str:
 def _running(race: Race) -> str:
     full = min(math.log(max(race.evidence, 1)) / math.log(ENOUGH), 1)
     return f"""<p>Since {when(race.started_at)} both read every sketch, this one unseen. Approved sketches that just one
-        of them reads right are evidence; at {ENOUGH} it has won, and may be promoted, or has lost.</p>
+        of them reads correctly are evidence; at {ENOUGH} it has won, and may be promoted, or has lost.</p>
         <meter min="0" max="1" value="{full:.2f}" aria-label="Evidence that it is better">{race.evidence:.2g}</meter>"""
 
 
 def _score(race: Race) -> Iterator[tuple[str, str]]:
     yield "Evidence that it is better", f"<b>{_evidence(race.evidence)} of {ENOUGH}</b>"
     yield "Evidence that it is worse", f"{_evidence(race.evidence_against)} of {ENOUGH}"
-    yield "Sketches that it alone reads right", f"{race.won:,}"
-    yield "Sketches that the other alone reads right", f"{race.lost:,}"
+    yield "Sketches that it alone reads correctly", f"{race.won:,}"
+    yield "Sketches that the other alone reads correctly", f"{race.lost:,}"
     if race.outcome is None:
         yield "Sketches to review; they come first in the Gallery, “One by one”", f"{race.to_review:,}"
     yield "Sketches read since", f"{race.read:,}"
@@ -219,8 +229,7 @@ def _evidence(value: float) -> str:
 
 def gains_and_losses(found: Iterable[tuple[str, Change]]) -> Iterator[str]:
     for name, change in found:
-        where = {"held_out": "Sketches kept aside", "mnist": "MNIST", "drawn": "Generated digits"}
-        title = where.get(name, escape(name.replace("_", " ").capitalize()))
+        title = COMPARED.get(name, escape(name.replace("_", " ").capitalize()))
         of = f" ({change.pictures:,.0f})" if change.pictures else ""
         if change.won is not None and change.lost is not None:
             yield (
@@ -228,11 +237,11 @@ def gains_and_losses(found: Iterable[tuple[str, Change]]) -> Iterator[str]:
                 f"{change.lost:,.0f} that the other reads. {_in_all(change.won - change.lost)}"
             )
         elif change.points is None:
-            yield f"<b>{title}{of}:</b> {change.share:.2%} read right."
+            yield f"<b>{title}{of}:</b> {change.share:.2%} read correctly."
         else:
             word = "better" if change.points > 0 else "worse"
             by = f"{abs(change.points):.2f} points {word}" if change.points else "the same"
-            yield f"<b>{title}{of}:</b> {change.share:.2%} read right instead of {change.before:.2%}: {by}."
+            yield f"<b>{title}{of}:</b> {change.share:.2%} read correctly instead of {change.before:.2%}: {by}."
 
 
 def _in_all(gain: float) -> str:
@@ -269,7 +278,7 @@ def figures(model: Model) -> Iterator[tuple[str, str]]:
     for name in [*(name for name in MEASURED if name in metrics), *(name for name in metrics if name not in MEASURED)]:
         known = dict(_items(metrics[name]))
         if (share := _number(known.get("mean", known.get("accuracy")))) is not None:
-            yield MEASURED.get(name, name.replace("_", " ").capitalize()), f"{share:.2%} right"
+            yield MEASURED.get(name, name.replace("_", " ").capitalize()), f"{share:.2%} correct"
     if (unsure_below := _number(model.card.get("unsure_below"))) is not None:
         yield "Unsure below", f"{unsure_below:.0%}"
     if (milliseconds := _number(model.card.get("milliseconds"))) is not None:

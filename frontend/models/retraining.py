@@ -6,6 +6,7 @@ import streamlit as st
 
 import api
 from common import admin, charts, pieces
+from common.words import count
 from schemas import Retraining, Retrainings
 
 BUSY_S, IDLE_S = 2, 15  # between two updates
@@ -14,7 +15,7 @@ STATES = {
     "waiting": "Waiting for a trainer",
     "running": "Running",
     "cancelling": "Being cancelled",
-    "lost": "Its trainer is lost; the next one goes on",
+    "lost": "Its trainer is lost; the next one continues",
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",
@@ -29,8 +30,8 @@ or, without Docker, `uv run python trainer.py` in `backend/`."""
 def part(token: str) -> None:
     pieces.section(
         "Retrain",
-        "A new model learns from the approved sketches, starting from the one that serves. It is then tested, "
-        "and serves only if it is promoted.",
+        "A new model learns from the approved sketches, starting from the serving model. It is then tested, "
+        "and is used only if it is promoted.",
     )
     found = _look(token)
     if found is None:
@@ -46,7 +47,7 @@ def _look(token: str) -> Retrainings | None:
     except api.BackendError as e:
         if admin.refused(e):
             st.rerun()
-        st.warning(f"{e} What is under way goes on meanwhile.", icon=":material/cloud_off:")
+        st.warning(f"{e} What is under way continues.", icon=":material/cloud_off:")
         return None
 
 
@@ -105,17 +106,15 @@ def _cancel(number: int, token: str) -> None:
 
 
 def _trainers(number: int) -> str:
-    return f"{number} trainer{'s' if number > 1 else ''} run{'' if number > 1 else 's'}" if number else ""
+    return f"{count(number, 'trainer')} {'runs' if number == 1 else 'run'}" if number else ""
 
 
 def _summary(each: Retraining) -> str:
     facts = [
         f"{pieces.when(each.started_at or each.created_at)}",
-        f"{each.sketches:,} sketch{'' if each.sketches == 1 else 'es'}",
-        "by itself, as so many sketches were newly approved" if each.automatic else "",
-        f"interrupted {'once' if each.taken_up_again == 1 else f'{each.taken_up_again} times'}"
-        if each.taken_up_again
-        else "",
+        count(each.sketches),
+        "automatic, because enough sketches were newly approved" if each.automatic else "",
+        f"interrupted {count(each.taken_up_again, 'time')}" if each.taken_up_again else "",
         f"{len(each.curve)} of {each.epochs} epochs" if each.epochs else "",
     ]
     outcome = ""

@@ -83,11 +83,12 @@ def test_only_the_right_token_is_one(backend):
 
 def test_many_change_at_once(four, postgres):
     ids = [each.id for each in four[:2]]
-    api.change(ids, ADMIN_TOKEN, label="7", status="approved")
+    assert api.change(ids, ADMIN_TOKEN, label="7", status="approved") == len(ids)
     api.change([four[3].id], ADMIN_TOKEN, status="rejected")
     assert labels(status="approved") == [7, 7]
     assert postgres.rows("SELECT true_label FROM submissions WHERE status = 'rejected'") == [{"true_label": None}]
-    api.delete(ids, ADMIN_TOKEN)
+    assert api.delete(ids, ADMIN_TOKEN) == len(ids)
+    assert api.change(ids, ADMIN_TOKEN, status="approved") == api.delete(ids, ADMIN_TOKEN) == 0
     assert labels() == [None, 3]
     with pytest.raises(api.Refused):
         api.delete(ids, "wrong")

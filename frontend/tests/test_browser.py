@@ -97,7 +97,7 @@ def test_sketches_are_approved_relabelled_and_deleted(visit, six, postgres):
     assert stored(postgres, six)[3] == (7, "approved")
     sketches(page).nth(0).click()
     page.keyboard.press("Delete")
-    expect(page.get_by_text("Delete 1 sketch for ever?")).to_be_visible()
+    expect(page.get_by_text("Delete 1 sketch permanently?")).to_be_visible()
     assert len(stored(postgres, six)) == 6
     press(page, "delete-now")
     expect(sketches(page)).to_have_count(5)
@@ -138,6 +138,58 @@ def test_keyboard_alone_selects(visit, six):
     expect(page.locator('.tiles [aria-checked="true"]')).to_have_count(0)
     press(page, "select-all")
     expect(page.locator('.tiles [aria-checked="true"]')).to_have_count(6)
+
+
+def test_keyboard_stays_where_it_was_and_enter_alone_deletes_nothing(visit, six, postgres):
+    page = visit()
+    open_gallery(page)
+    sign_in_to_review(page)
+    tile = sketches(page).locator("[data-id]").nth(1)
+    tile.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("a")
+    expect(page.get_by_text("1 sketch approved.")).to_be_visible()
+    expect(tile).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("dialog")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator(".st-key-keep button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(tile).to_be_focused()
+    assert len(stored(postgres, six)) == 6
+    expect(page.locator(".st-key-delete button")).to_be_enabled()  # or the key would do nothing
+    page.keyboard.press("Delete")
+    press(page, "delete-now")
+    expect(sketches(page)).to_have_count(5)
+    expect(tile).to_be_focused()  # the next one, in its place
+
+
+def test_focus_goes_to_the_next_sketch_when_its_own_no_longer_fits(visit, six):
+    page = visit()
+    open_gallery(page)
+    sign_in_to_review(page)
+    set_filter(page, "Status", "Pending")
+    tiles = sketches(page).locator("[data-id]")
+    following = tiles.nth(2).get_attribute("data-id")
+    tiles.nth(1).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("x")
+    expect(sketches(page)).to_have_count(5)
+    expect(page.locator(f'[data-id="{following}"]')).to_be_focused()
+
+
+def test_keyboard_sees_where_it_is_in_the_navigation(visit, six):
+    page = visit()
+    open_gallery(page)
+    for name in ("Gallery", "Models"):  # the current page and another
+        link = page.get_by_role("link", name=name)
+        link.focus()
+        page.keyboard.press("Shift")  # a key, so that the focus is shown
+        expect(link).to_have_css("outline-style", "solid")
 
 
 def test_token_stays_where_it_belongs(visit, six, frontend, running_backend):
@@ -280,7 +332,7 @@ def test_queue_waits_for_an_absent_backend(visit, six, backend, postgres):
     try:
         page.keyboard.press("a")
         page.keyboard.press("x")
-        expect(page.get_by_text("Nothing is lost: it goes on by itself.")).to_be_visible()
+        expect(page.get_by_text("Nothing is lost: it continues automatically.")).to_be_visible()
     finally:
         backend.start()
     expect(page.locator(".one .done")).to_have_text("The one before was rejected.")
@@ -362,13 +414,13 @@ def test_model_is_promoted_against_the_gate_and_rolled_back(visit, shipped_model
     page.get_by_text("Overrule the gate", exact=True).click()
     page.get_by_label("Why?").locator("visible=true").fill("A try")
     page.locator(f".st-key-serve-{version} button").click()
-    expect(page.get_by_text(f"{version} serves: here at once")).to_be_visible()
+    expect(page.get_by_text(f"{version} is serving: here at once")).to_be_in_viewport()
     [row] = postgres.rows("SELECT model, previous, overruled, reason FROM promotions")
     assert row == {"model": version, "previous": shipped_model, "overruled": True, "reason": "A try"}
     expect(page.locator(".history")).to_contain_text("A try")
     page.locator(f".st-key-promote-{shipped_model} button").first.click()
     page.locator(f".st-key-serve-{shipped_model} button").click()
-    expect(page.get_by_text(f"{shipped_model} serves: here at once")).to_be_visible()
+    expect(page.get_by_text(f"{shipped_model} is serving: here at once")).to_be_visible()
     assert [row["overruled"] for row in postgres.rows("SELECT overruled FROM promotions ORDER BY id")] == [True, False]
 
 

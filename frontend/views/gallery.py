@@ -7,8 +7,9 @@ import streamlit as st
 
 import api
 from common import admin, pieces
+from common.words import count
 from gallery import archives, filters, grid, one_by_one
-from gallery.review import SELECT_FIRST, Review, count
+from gallery.review import SELECT_FIRST, Review
 
 LOOK, SELECT, QUEUE, FILES = "Look", "Select", "One by one", "Files"
 HELP = 'Select sketches by a click<span class="keyboard">; Shift-click takes those between, too</span>.'
@@ -48,7 +49,7 @@ def grid_of_sketches(review: Review, selecting: bool) -> None:
     st.html(f'<p class="found" role="status">{escape(review.found)}</p>')
     tiles = pieces.tiles(page.items, token, role=pieces.SELECTS if selecting else pieces.OPENS)
     review.seen = [item.id for item, tile in zip(page.items, tiles, strict=True) if pieces.NO_PICTURE not in tile]
-    grid.show(tiles, review.place, review.epoch, review.chosen)
+    grid.show(tiles, review.place, review.epoch, review.chosen, review.asking)
     if review.place > 1 or review.older:
         pager(review)
     if selecting:
@@ -56,13 +57,13 @@ def grid_of_sketches(review: Review, selecting: bool) -> None:
 
 
 def unavailable(error: api.BackendError) -> None:
-    st.warning(f"{error} The sketches come back by themselves.", icon=":material/cloud_off:")
+    st.warning(f"{error} They will reappear automatically.", icon=":material/cloud_off:")
     pieces.keep_trying()
 
 
 def empty_page(review: Review) -> None:
     if review.query != {"order": "newest"}:
-        pieces.empty("No such sketch", "Nothing that is shown here fits these filters.")
+        pieces.empty("No sketches match these filters")
         with st.container(horizontal=True, horizontal_alignment="center", key="first"):
             if st.button("Show all", on_click=filters.clear, icon=":material/filter_alt_off:", key="show-all"):
                 st.rerun()
@@ -84,24 +85,28 @@ def pager(review: Review) -> None:
 def actions(review: Review) -> None:
     """The actions on the selected sketches."""
     selected = len(review.selected)
-    asking = review.asking and selected > 0
     with st.container(key="actions"):
         with st.container(horizontal=True, vertical_alignment="center", key="selection"):
-            st.html(sentence(review, selected, asking))
-            if asking:
-                button("Delete", review.delete, False, icon=":material/delete:", type="primary", key="delete-now")
-                button("Keep", review.calm, False, key="keep")
-            else:
-                if review.notice and review.before and not selected and not review.trouble:
-                    button("Undo", review.undo, False, icon=":material/undo:", key="undo-change")
-                button("All", review.choose_all, selected == len(review.seen), key="select-all")
-                button("None", review.choose_none, not selected, key="select-none")
-        changes(review, disabled=asking)
+            st.html(sentence(review, selected))
+            if review.notice and review.before and not selected and not review.trouble:
+                button("Undo", review.undo, False, icon=":material/undo:", key="undo-change")
+            button("All", review.choose_all, selected == len(review.seen), key="select-all")
+            button("None", review.choose_none, not selected, key="select-none")
+        changes(review, disabled=review.asking)
+    if review.asking:
+        st.dialog(f"Delete {count(selected)} permanently?", on_dismiss=review.calm)(confirm)(review)
 
 
-def sentence(review: Review, selected: int, asking: bool) -> str:
-    if asking:
-        return f"<b>Delete {count(selected)} for ever?</b>"
+def confirm(review: Review) -> None:
+    """The safe answer comes first: opening a dialog moves the keyboard's focus into it."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if button("Keep", review.calm, False, key="keep"):
+            st.rerun()
+        if button("Delete", review.delete, False, icon=":material/delete:", type="primary", key="delete-now"):
+            st.rerun()
+
+
+def sentence(review: Review, selected: int) -> str:
     if review.trouble and not (selected and review.trouble == SELECT_FIRST):
         return escape(review.trouble)
     if selected:

@@ -15,21 +15,21 @@ LIVE = "here at once, everywhere within 5 seconds"
 
 
 def load() -> tuple[list[Model], list[Promotion]]:
-    """The serving model first, then the newest. Without the database there is no history."""
+    """The serving model first. Without the database there is no history."""
     try:
         models = api.models(admin.token())
         promotions = api.promotions()
     except api.DatabaseAway as e:
-        st.warning(f"{e} What is missing here comes back by itself.", icon=":material/cloud_off:")
+        st.warning(f"{e} What is missing here will reappear automatically.", icon=":material/cloud_off:")
         pieces.keep_trying()
         return models, []
     except api.BackendError as e:
         if admin.refused(e):
             st.rerun()
-        st.warning(f"{e} The models come back by themselves.", icon=":material/cloud_off:")
+        st.warning(f"{e} They will reappear automatically.", icon=":material/cloud_off:")
         pieces.keep_trying()
         st.stop()
-    return sorted(models, key=lambda model: not model.serving), promotions
+    return cards.in_order(models), promotions
 
 
 def headline(serving: Model, promotions: list[Promotion]) -> None:
@@ -37,7 +37,7 @@ def headline(serving: Model, promotions: list[Promotion]) -> None:
         st.html(f"<b>{escape(serving.version)}</b> reads what people draw now.", width="content")
         admin.popover("Manage")
     if notice := st.session_state.pop("promoted", None):
-        st.info(notice, icon=":material/info:")
+        st.toast(**notice, icon=":material/info:")  # in view wherever the page is scrolled to
     elif promotions and promotions[0].model != serving.version:
         st.warning(
             f"{promotions[0].model} was promoted last. If it does not serve within 5 seconds, it was refused: "
@@ -56,7 +56,7 @@ def promotion_form(model: Model, serving: Model, served: bool) -> None:
         overrule = False
         if not passed:
             st.markdown(
-                "**The gate has not passed it** against the model that serves now: nothing shows that it reads more "
+                "**The gate has not passed it** against the serving model: nothing shows that it reads more "
                 "than that one. To overrule the gate is to let it serve anyway; the history will say so."
             )
             overrule = st.checkbox("Overrule the gate", key=f"overrule-{model.version}")
@@ -76,13 +76,13 @@ def promote(version: str, reason: str, overrule: bool) -> None:
     reason = st.session_state.get(f"why-{version}") or reason
     try:
         api.promote(version, admin.token() or "", reason, overrule)
-        st.session_state.promoted = f"{version} serves: {LIVE}."
+        st.session_state.promoted = {"body": f"{version} is serving: {LIVE}.", "duration": "long"}
     except api.BackendError as e:
         admin.refused(e)
-        st.session_state.promoted = f"Nothing was promoted. {e}"
+        st.session_state.promoted = {"body": f"Nothing was promoted. {e}", "duration": "infinite"}
 
 
-pieces.heading("Models", "What reads the digits: the model that serves now, and those that could take its place.")
+pieces.heading("Models", "What reads the digits: the serving model, and those that could take its place.")
 models, promotions = load()
 serving = models[0]
 headline(serving, promotions)
@@ -96,14 +96,14 @@ with st.expander("What do these figures mean?", key="glossary"):
 if token := admin.token():
     retraining.part(token)
 if len(shown) > 1:
-    pieces.section("What would change", "What each of the others would gain and lose, if it served.")
+    pieces.section("What would change", "What each of the others would gain and lose if it were serving.")
     with st.container(key="models"):
         for model in shown[1:]:
             with st.container(key=f"model-{model.version}"):
                 st.html(cards.candidate(model, serving))
                 if admin.token():
                     promotion_form(model, serving, model.version in served)
-pieces.section("The one that serves", "What was measured of it before it came here.")
+pieces.section("Serving model", "What was measured before it was used here.")
 st.html(cards.measured(serving))
 if promotions:
     pieces.section("History", "Which model was made to serve, and when.")

@@ -4,6 +4,7 @@ import streamlit as st
 
 import api
 from common import admin, charts, overview, pieces
+from common.words import count
 from gallery import filters
 from schemas import Statistics, Submission
 
@@ -19,7 +20,7 @@ def labelled(figures: Statistics, alarms: list[Submission]) -> None:
         pieces.section("Each digit", "Of the sketches meant as it, how many were read as it, with the 95% interval.")
         chart("each-digit")
         if figures.digits:
-            pieces.section("Can its confidence be trusted?", "On the line it is; below, it is too sure.")
+            pieces.section("Can its confidence be trusted?", "On the line, it can; below, the model is too sure.")
             chart("calibration")
     with right:
         pieces.section(
@@ -30,10 +31,10 @@ def labelled(figures: Statistics, alarms: list[Submission]) -> None:
     if figures.by_model:
         left, right = st.columns(2, gap="large")
         with left:
-            pieces.section("Right, day by day", "Of the sketches of a day, how many were read right.")
+            pieces.section("Accuracy by day", "Of each day’s sketches, how many were read correctly.")
             chart("by-day")
         with right:
-            pieces.section("Right, model by model", "Of the sketches that each read itself, the latest model first.")
+            pieces.section("Accuracy by model", "Of the sketches that each model read itself, latest model first.")
             chart("by-model")
 
 
@@ -46,13 +47,13 @@ def confusions(figures: Statistics) -> None:
             st.switch_page(GALLERY, query_params=sketches(cell["meant"], cell["read"]))
     matrix = figures.confusion_matrix
     wrong = [
-        (count, meant, read) for meant, row in enumerate(matrix) for read, count in enumerate(row) if meant != read
+        (number, meant, read) for meant, row in enumerate(matrix) for read, number in enumerate(row) if meant != read
     ]
     frequent = [each for each in sorted(wrong, reverse=True)[:CONFUSIONS] if each[0]]
     if frequent:
         with st.container(horizontal=True, gap="small", key="frequent"):
-            for count, meant, read in frequent:
-                st.page_link(GALLERY, label=f"{meant} read as {read} ({count:,})", query_params=sketches(meant, read))
+            for number, meant, read in frequent:
+                st.page_link(GALLERY, label=f"{meant} read as {read} ({number:,})", query_params=sketches(meant, read))
 
 
 def sketches(meant: int, read: int) -> dict[str, str]:
@@ -64,11 +65,12 @@ def false_alarms(figures: Statistics, alarms: list[Submission]) -> None:
     """Sketches that are not digits, but were read as one."""
     if not figures.not_digits:
         return
-    pieces.section("False alarms", "Sketches that are no digit, but that the model read as one and was sure of.")
-    share = f"{figures.false_alarms:,} of {figures.not_digits:,} sketches that are no digit"
+    pieces.section("False alarms", "Sketches that are not digits, but were read as one with confidence.")
+    share = f"{figures.false_alarms:,} of {count(figures.not_digits)} without a digit"
     taken = ", ".join(f"{d.digit} ({d.false_alarms:,})" for d in figures.per_digit if d.false_alarms)
     what = f" They were taken for {taken}." if taken else ""
-    st.markdown(f"**{share}** were read as one ({pieces.interval(figures.false_alarms, figures.not_digits)}).{what}")
+    were = "was" if figures.false_alarms == 1 else "were"
+    st.markdown(f"**{share}** {were} read as one ({pieces.interval(figures.false_alarms, figures.not_digits)}).{what}")
     if alarms:
         pieces.gallery(alarms)
         query = {"meant": "Not a digit", "sure": "Sure", "status": filters.KEPT}
@@ -82,7 +84,7 @@ def all_predictions(figures: Statistics) -> None:
         pieces.section("Unsure answers", "Of all answers of a day: on finished sketches, and to programs.")
         chart("unsure")
     with right:
-        pieces.section("As sure as at first?", "The latest sketches, compared with the first ones that it read.")
+        pieces.section("As sure as at first?", "The latest sketches, compared with the first.")
         pieces.drift(figures)
 
 
@@ -98,7 +100,7 @@ try:
 except api.BackendError as e:
     if admin.refused(e):
         st.rerun()
-    st.warning(f"{e} The figures come back by themselves.", icon=":material/cloud_off:")
+    st.warning(f"{e} They will reappear automatically.", icon=":material/cloud_off:")
     pieces.keep_trying()
     st.stop()
 

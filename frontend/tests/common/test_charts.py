@@ -16,11 +16,6 @@ def domains(chart) -> list:
     return [layer["encoding"]["y"].get("scale", {}).get("domain") for layer in chart.to_dict()["layer"]]
 
 
-@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.454, "45%"), (0.989, "99%"), (0.9999, "99%"), (1, "99%")])
-def test_nearly_certain_is_not_certain(share, text):
-    assert charts.percent(share) == text
-
-
 def test_digit_nobody_drew_has_no_share():
     digits = [
         DigitStatistics(digit=digit, submissions=0, correct=0, false_alarms=0, recall=None) for digit in range(10)
@@ -40,6 +35,12 @@ def test_confusion_is_shaded_within_the_row():
     assert cells[0, 0]["share"] == 0
 
 
+def test_only_cells_with_sketches_look_as_if_a_click_did_something():
+    cells, numbers = charts.confusion([[1] * 10 for _ in range(10)]).to_dict()["layer"]
+    for layer in (cells, numbers):
+        assert layer["mark"]["cursor"] == {"expr": "datum.count > 0 ? 'pointer' : 'default'"}
+
+
 def test_every_axis_of_figures_has_a_title():
     matrix = [[1] * 10 for _ in range(10)]
     bins = [ConfidenceBin(low=0.9, high=1, submissions=20, mean_confidence=0.97, accuracy=0.95)]
@@ -54,6 +55,7 @@ def test_every_axis_of_figures_has_a_title():
         layer = chart.to_dict()["layer"][0]["encoding"]
         assert layer["x"]["axis"]["title"]
         assert layer["y"]["axis"]["title"]
+        assert len(chart.to_dict()["description"].split()) > 5
 
 
 def test_calibration_leaves_empty_bins_out():
@@ -63,6 +65,13 @@ def test_calibration_leaves_empty_bins_out():
     ]
     datasets = charts.calibration(bins).to_dict()["datasets"].values()
     assert [row["submissions"] for data in datasets for row in data if "submissions" in row] == [20]
+
+
+def test_calibration_is_drawn_from_the_lowest_figure_on():
+    bins = [ConfidenceBin(low=0.9, high=1, submissions=2000, mean_confidence=0.99, accuracy=0.985)]
+    low, high = domains(charts.calibration(bins))[0]
+    assert 0.95 < low < 0.985
+    assert high == 1
 
 
 def days(*accuracies: float, model: str = "a") -> list[DayModelStatistics]:
@@ -76,6 +85,14 @@ def test_days_are_those_of_the_server():
     chart = charts.accuracy_by_day(days(0.9, 0.95)).to_dict()
     assert chart["layer"][0]["encoding"]["x"]["timeUnit"] == "utcyearmonthdate"
     assert [row["day"] for row in rows(charts.accuracy_by_day(days(0.9, 0.95)))] == ["2026-11-01", "2026-11-02"]
+
+
+def test_only_days_with_sketches_are_labelled():
+    later = days(0.9)[0].model_copy(update={"day": date(2026, 11, 9)})
+    axis = charts.accuracy_by_day([*days(0.9), later, *days(0.8, model="b")]).to_dict()["layer"][0]["encoding"]["x"][
+        "axis"
+    ]
+    assert [day["date"] for day in axis["values"]] == [1, 9]
 
 
 def test_every_dot_of_a_day_is_within_the_chart_with_its_interval():

@@ -45,7 +45,7 @@ def test_row_says_how_it_did_and_against_whom():
 
 
 def test_row_says_what_it_is():
-    assert "serves" in cards.table([model(serving=True)], set())
+    assert ">serving<" in cards.table([model(serving=True)], set())
     assert "20 Nov 2026, 10:57" in cards.table([model()], set())
     assert ">candidate<" in cards.table([model()], set())
     assert ">served before<" in cards.table([model()], {"compact-1a2b3c4d"})
@@ -64,8 +64,8 @@ def test_gains_and_losses_are_sentences():
     held_out, mnist, drawn = cards.gains_and_losses(cards.changes(judged(figures)))
     assert "(1,020):</b> it reads 11 that the other model misreads, and misreads 4" in held_out
     assert "In all, 7 more." in held_out
-    assert mnist.endswith("99.00% read right instead of 99.00%: the same.")
-    assert drawn.endswith("97.00% read right instead of 98.00%: 1.00 points worse.")
+    assert mnist.endswith("99.00% read correctly instead of 99.00%: the same.")
+    assert drawn.endswith("97.00% read correctly instead of 98.00%: 1.00 points worse.")
 
 
 def test_model_that_was_never_compared_says_so():
@@ -80,7 +80,7 @@ def test_model_that_was_replaced_would_undo_what_its_successor_changed():
     successor = model(version="compact-5e6f7a8b", serving=True, verdict=judged(figures, champion="compact-1a2b3c4d"))
     said = cards.candidate(model(verdict=judged(FIGURES, champion="the one before")), successor)
     assert "it reads 1 that the other model misreads, and misreads 6 that the other reads. In all, 5 fewer." in said
-    assert "98.00% read right instead of 99.00%: 1.00 points worse." in said
+    assert "98.00% read correctly instead of 99.00%: 1.00 points worse." in said
     assert "the one before" not in said
 
 
@@ -93,8 +93,8 @@ def test_comparison_with_a_model_that_serves_no_longer_says_so():
 
 def test_every_other_figure_is_there():
     assert dict(cards.figures(model())) == {
-        "MNIST’s test set": "99.52% right",
-        "Other people": "90.00% right",
+        "MNIST test set": "99.52% correct",
+        "Other people": "90.00% correct",
         "Unsure below": "77%",
         "Size of the network": "305,242 weights",
         "Kind of network": "compact",
@@ -105,7 +105,7 @@ def test_figures_that_are_explained_come_first():
     right = {"accuracy": 0.9}
     card = {"metrics": {"other": right, "uji": right, "mnist_test": right}}
     names = [name for name, _ in cards.figures(model(card))]
-    assert names == ["MNIST’s test set", "Digits of 4 people, written with a pen (UJI)", "Other"]
+    assert names == ["MNIST test set", "Digits of 4 people, written with a pen (UJI)", "Other"]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_race_is_reported_in_words():
         "It races with &lt;b&gt;other",
         "<b>2.9 of 20</b>",
         "&lt; 0.1 of 20",
-        "it alone reads right</dt><dd>14<",
-        "other alone reads right</dt><dd>6<",
+        "it alone reads correctly</dt><dd>14<",
+        "other alone reads correctly</dt><dd>6<",
         "“One by one”</dt><dd>3<",
         "read since</dt><dd>1,240<",
         "could not tell the two apart",

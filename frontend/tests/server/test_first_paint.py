@@ -1,6 +1,7 @@
 """The style sheet comes with the page, not after it."""
 
 import pytest
+import requests
 from conftest import run
 from playwright.sync_api import expect
 from starlette.requests import Request
@@ -45,6 +46,21 @@ def test_what_is_no_page_passes_as_it_is():
     asked = {"accept": "*/*", "accept-encoding": "gzip"}
     headers, body, came = ask(PlainTextResponse("</body>"), asked)
     assert (headers["content-length"], body, came) == ("7", b"</body>", asked)
+
+
+@pytest.mark.parametrize("path", ["/gallery/x", "/gallery/gallery", "/nosuch", "/statistics/x/y?meant=1"])
+def test_page_that_does_not_exist_is_not_found(frontend, path):
+    answer = requests.get(frontend.url + path, headers=BROWSER)
+    assert answer.status_code == 404
+    assert "Page not found" in answer.text
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/gallery", "/gallery/?meant=1", "/statistics", "/models?x=1", "/_stcore/health"]
+)
+def test_page_that_exists_is_found(frontend, path):
+    assert requests.get(frontend.url + path, headers=BROWSER).status_code == 200
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 import api
 from common import admin, pieces
-from gallery import review
+from gallery import one_by_one, review
 
 
 @pytest.fixture
@@ -98,13 +98,23 @@ def test_newest_comes_first_with_all_that_is_known(four, gallery):
     assert all("data:image/png;base64,iVBOR" in tile for tile in tiles(gallery))
 
 
+def test_what_was_reviewed_is_marked_and_what_is_pending_is_not(four, gallery):
+    api.change([four[3].id], ADMIN_TOKEN, status="approved")
+    assert [tile.count('class="mark"') for tile in tiles(run(gallery))] == [1, 0, 0, 0]
+
+
+def test_unsure_reading_is_called_so(four, gallery, postgres):
+    postgres.rows("UPDATE submissions SET unsure = (id = %s)", [four[2].id])
+    assert [tile.count("<i>unsure:</i> <b>3</b>") for tile in tiles(run(gallery))] == [0, 1, 0, 0]
+
+
 def test_filters_leave_what_fits(four, gallery):
     run(gallery)
     assert meant(choose(gallery, "meant", "Not a digit")) == ["not a digit"]
     choose(gallery, "meant", "All")
     assert meant(choose(gallery, "answer", "Wrong")) == ["<b>1</b>"]
     choose(gallery, "status", "Approved")
-    assert "No such sketch" in text(gallery)
+    assert "No sketches match these filters" in text(gallery)
     assert len(meant(press(gallery, "show-all"))) == 4
     choose(gallery, "model", four[0].model)
     assert meant(choose(gallery, "read", "3")) == ["<b>3</b>"]
@@ -176,6 +186,19 @@ def test_selected_are_approved_and_that_can_be_undone(four, gallery, postgres):
     assert statuses(postgres) == ["pending"] * 4
 
 
+def test_sketches_that_were_deleted_meanwhile_are_not_counted(four, gallery, postgres):
+    press(select(gallery), "select-all")
+    postgres.rows("DELETE FROM submissions WHERE id = %s", [four[0].id])
+    press(gallery, "approve")
+    assert "3 sketches approved; 1 was deleted meanwhile." in text(gallery)
+    press(gallery, "select-all")
+    press(gallery, "delete")
+    postgres.rows("DELETE FROM submissions WHERE id = ANY(%s)", [[four[1].id, four[2].id]])
+    store(7, "7")  # for which the page stays
+    press(gallery, "delete-now")
+    assert "1 sketch deleted; 2 were deleted meanwhile." in text(gallery)
+
+
 def test_next_ones_come_when_these_no_longer_fit(four, gallery, postgres, monkeypatch):
     monkeypatch.setattr(review, "PAGE", 3)
     choose(select(gallery), "status", "Pending")
@@ -199,7 +222,8 @@ def test_relabelling_approves_and_is_undone_to_what_each_was(four, gallery, post
 
 def test_delete_asks_first(four, gallery, postgres):
     press(press(select(gallery), "select-all"), "delete")
-    assert "Delete 4 sketches for ever?" in text(gallery)
+    [dialog] = gallery.get("dialog")
+    assert dialog.proto.dialog.title == "Delete 4 sketches permanently?"
     assert gallery.button(key="approve").disabled
     press(gallery, "keep")
     assert len(statuses(postgres)) == 4
@@ -277,6 +301,10 @@ def test_what_cannot_be_imported_is_reported(backend, gallery):
     assert "Nothing was imported. This is no ZIP" in text(gallery)
     upload(gallery, ("a.zip", b"PK", "application/zip"), ("7.png", picture(7), "image/png"))
     assert "one ZIP alone, or pictures" in text(gallery)
+    upload(gallery, ("anna.png", picture(7), "image/png"))
+    assert "Neither the labels.csv of an export was found, nor a picture whose folder or name" in text(gallery)
+    kinds = [element.type for element in gallery.main]
+    assert kinds.index("info") < kinds.index("file_uploader")
 
 
 def test_filters_come_from_the_url(four, gallery):
@@ -351,6 +379,16 @@ def test_queue_tries_again_for_pictures_that_cannot_be_fetched(four, gallery, no
     assert shown["trouble"] == pieces.MISSING
 
 
+def test_queue_notes_what_was_deleted_meanwhile(four, postgres, monkeypatch):
+    queue = one_by_one.Queue({"status": "pending"}, items=four)
+    postgres.rows("DELETE FROM submissions WHERE id = %s", [four[0].id])
+    log = [{"n": number, "id": str(each.id), "act": "approve"} for number, each in enumerate(four, 1)]
+    monkeypatch.setattr(admin, "token", lambda: ADMIN_TOKEN)
+    queue.carry_out({"place": 4, "log": log})
+    assert (queue.done, queue.gone) == (4, {four[0].id})
+    assert statuses(postgres) == ["approved"] * 3
+
+
 def test_empty_queue_is_reported(four, gallery):
     choose(sign_in(gallery), "status", "Rejected")
     gallery.segmented_control(key="activity").set_value("One by one").run()
@@ -366,7 +404,7 @@ def test_absent_backend_is_reported(gallery, monkeypatch):
 def test_absent_database_is_reported(backend_without_database, gallery, monkeypatch):
     connect(monkeypatch, backend_without_database)
     run(gallery)
-    assert "The database is away right now. The sketches come back by themselves." in text(gallery)
+    assert "The database is away right now. They will reappear automatically." in text(gallery)
 
 
 def test_backend_lost_before_the_click_keeps_the_selection(four, backend, gallery, postgres, monkeypatch):

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import calls
 import pytest
-from candidates import PASSED, REFUSED, store_candidate
+from candidates import PASSED, REFUSED, start_race, store_candidate
 from conftest import ADMIN_TOKEN, SHIPPED, connect, free_port
 from drawings import picture
 from pages import keys, press, text
@@ -39,8 +39,11 @@ def test_model_that_ships_is_shown_with_its_figures(shipped_model, models):
     run(models)
     assert f"{shipped_model} reads what people draw now." in text(models)
     card = json.loads(SHIPPED.with_name("card.json").read_text())
-    right, unsure = f"{card['metrics']['mnist_test']['accuracy']:.2%} right", f"Unsure below {card['unsure_below']:.0%}"
-    for words in (f"MNIST’s test set {right}", "Digits of 12 people", unsure, "not tested", "none read yet"):
+    right, unsure = (
+        f"{card['metrics']['mnist_test']['accuracy']:.2%} correct",
+        f"Unsure below {card['unsure_below']:.0%}",
+    )
+    for words in (f"MNIST test set {right}", "Digits of 12 people", unsure, "not tested", "none read yet"):
         assert words in text(models)
     assert "History" not in text(models)
 
@@ -53,7 +56,7 @@ def test_verdict_and_reasons_are_words(shipped_model, models, postgres):
     assert "Better on 240 held-out sketches." in html
     assert "The gate refused it." in html
     assert "&lt;b&gt;too few&lt;/b&gt;" in html
-    assert "97.10% read right instead of 95.80%: 1.30 points better." in html
+    assert "97.10% read correctly instead of 95.80%: 1.30 points better." in html
     assert "▲ 1.30 better" in html
 
 
@@ -76,7 +79,7 @@ def test_promotion_is_said_kept_and_rolled_back(shipped_model, models, postgres)
     models.text_input(key=f"why-{version}").set_value("Better on <b>people’s</b> sketches").run()
     press(models, f"serve-{version}")
     assert serving() == [version]
-    assert f"{version} serves: here at once, everywhere within 5 seconds." in text(models)
+    assert f"{version} is serving: here at once, everywhere within 5 seconds." in models.toast[0].value
     assert f"{version} in place of {shipped_model}" in text(models)
     assert "&lt;b&gt;people’s&lt;/b&gt;" in " ".join(each.proto.body for each in models.get("html"))
     [row] = postgres.rows("SELECT model, previous, overruled, reason FROM promotions")
@@ -128,6 +131,14 @@ def test_many_models_are_not_shown_at_once(shipped_model, models, postgres):
     assert versions[0] not in text(models)  # the oldest
     models.toggle(key="all-models").set_value(True).run()
     assert all(version in text(models) for version in versions)
+
+
+def test_candidates_that_passed_or_race_are_shown_before_newer_ones(shipped_model, models, postgres):
+    racing, passed = start_race(postgres, [], challenger=1, champion=7), store_candidate(postgres, PASSED)
+    for _ in range(13):
+        store_candidate(postgres, REFUSED)
+    words = text(run(models))
+    assert words.index(shipped_model) < words.index(passed) < words.index(racing)
 
 
 def test_promotion_that_has_not_come_here_is_reported(shipped_model, models, postgres):

@@ -20,16 +20,16 @@ ROUND = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
 @pytest.fixture
 def queue(browser: Browser):
     page = browser.new_page()
-    page.set_content(HTML)
+    page.set_content(f'<div role="radiogroup"><button>Look</button></div>{HTML}')
     yield page
     page.close()
 
 
-def show(page: Page, *pictures: str | None) -> None:
+def show(page: Page, *pictures: str | None, **data: Any) -> None:
     sketch = {"name": "", "meant": "7", "read": "7", "share": "99%", "unsure": False, "when": "", "status": "pending"}
     sketches = [sketch | {"id": str(number), "picture": each} for number, each in enumerate(pictures)]
-    queue = {"epoch": "a", "place": 0, "first": 0, "done": 0, "known": 2, "ended": True, "total": 2}
-    page.evaluate(SHOW, [SCRIPT, queue | {"sketches": sketches, "trouble": None}])
+    queue = {"epoch": "a", "place": 0, "first": 0, "done": 0, "gone": [], "known": 2, "ended": True, "total": 2}
+    page.evaluate(SHOW, [SCRIPT, queue | {"sketches": sketches, "trouble": None} | data])
 
 
 def decisions(page: Page) -> list[dict[str, Any]]:
@@ -56,3 +56,26 @@ def test_picture_that_is_not_there_can_be_skipped(queue):
     queue.keyboard.press("ArrowRight")
     queue.keyboard.press("a")
     assert [(each["id"], each["act"]) for each in decisions(queue)] == [("1", "approve")]
+
+
+@pytest.mark.long
+def test_decision_on_a_sketch_that_was_deleted_meanwhile_is_not_said_to_be_done(queue):
+    show(queue, ROUND, ROUND)
+    queue.keyboard.press("a")
+    expect(queue.locator(".done")).to_have_text("The one before was approved.")
+    show(queue, ROUND, ROUND, done=1, gone=["0"])
+    expect(queue.locator(".done")).to_have_text("1 was deleted meanwhile.")
+    queue.keyboard.press("x")
+    expect(queue.locator(".done")).to_have_text("The one before was rejected. 1 was deleted meanwhile.")
+
+
+@pytest.mark.long
+def test_arrow_keys_act_in_one_place(queue):
+    """In the queue, which has the focus from the start, or in the choice of what to do."""
+    show(queue, ROUND, ROUND)
+    expect(queue.locator(".one")).to_be_focused()
+    queue.get_by_role("button", name="Look").focus()
+    queue.keyboard.press("ArrowRight")
+    expect(queue.locator(".count")).to_have_text("2 sketches to go")
+    queue.keyboard.press("a")
+    expect(queue.locator(".count")).to_have_text("1 sketch to go")

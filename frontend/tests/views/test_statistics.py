@@ -42,13 +42,13 @@ def test_figures_charts_and_pictures_are_shown(backend, statistics):
         calls.store(picture(7), "image/png", label, uuid4())
     statistics.run()
     assert not statistics.exception
-    assert "66.7% of 3 digits read right 95% interval: 20.8% to 93.9% 4 sketches 1 of them not a digit" in text(
+    assert "66.7% of 3 digits read correctly 95% interval: 20.8% to 93.9% 4 sketches 1 of them not a digit" in text(
         statistics
     )
     assert len(statistics.get("vega_lite_chart")) >= 5
     *_, gallery = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
     assert gallery.count("data:image/png;base64,iVBOR") == 4
-    assert gallery.count("not a digit") == 1
+    assert gallery.count(">not a digit<") == 1
     assert gallery.count('class="wrong"') == 1
 
 
@@ -56,10 +56,10 @@ def test_false_alarms_are_counted_and_shown(backend, statistics):
     calls.store(picture(7), "image/png", "none", uuid4())
     calls.store(picture(4), "image/png", "none", uuid4())
     statistics.run()
-    assert "2 of 2 sketches that are no digit** were read as one" in text(statistics)
+    assert "2 of 2 sketches without a digit** were read as one" in text(statistics)
     assert "taken for 4 (1), 7 (1)." in text(statistics)
     alarms, _latest = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
-    assert alarms.count("not a digit") == 2
+    assert alarms.count(">not a digit<") == 2
     assert "All of them in the Gallery" in [link.proto.label for link in statistics.get("page_link")]
 
 
@@ -76,9 +76,9 @@ def test_refusal_of_one_visitor_is_not_shared(backend, statistics, monkeypatch):
 
 def test_visitors_share_what_was_found_for_a_moment_and_a_reviewer_sees_the_latest(backend, statistics):
     calls.store(picture(7), "image/png", "7", uuid4())
-    assert "1 sketches" in text(statistics.run())
+    assert "1 sketch " in text(statistics.run())
     calls.store(picture(7), "image/png", "7", uuid4())
-    assert "1 sketches" in text(statistics.run())
+    assert "1 sketch " in text(statistics.run())
     statistics.session_state["admin-token"] = ADMIN_TOKEN
     assert "2 sketches" in text(statistics.run())
 
@@ -88,7 +88,7 @@ def test_reviewer_sees_what_visitors_do_not_and_is_signed_out_with_a_wrong_token
     connect(monkeypatch, shy_backend.url)
     assert "Nothing here yet" in text(statistics.run())
     statistics.session_state["admin-token"] = ADMIN_TOKEN
-    assert "1 sketches" in text(statistics.run())
+    assert "1 sketch " in text(statistics.run())
     [gallery] = [html.proto.body for html in statistics.get("html") if 'class="gallery"' in html.proto.body]
     assert "data:image/png;base64" in gallery
     statistics.session_state["admin-token"] = "another"
@@ -108,7 +108,7 @@ def test_frequent_mistakes_lead_to_their_sketches(backend, statistics):
 def test_accuracy_is_shown_by_day_and_by_model(backend, statistics):
     calls.store(picture(7), "image/png", "7", uuid4())
     statistics.run()
-    assert {"Right, day by day", "Right, model by model"} <= set(headlines(statistics))
+    assert {"Accuracy by day", "Accuracy by model"} <= set(headlines(statistics))
 
 
 def test_answers_are_watched_before_anybody_labels_one(backend, statistics, postgres):
@@ -121,7 +121,7 @@ def test_answers_are_watched_before_anybody_labels_one(backend, statistics, post
     assert not statistics.exception
     assert "Unsure answers" in headlines(statistics)
     assert "Too early to tell" in text(statistics)
-    assert "1 answers are in the log, 100.0% of them unsure." in text(statistics)
+    assert "1 answer is in the log, 100.0% of them unsure." in text(statistics)
 
 
 def test_drift_is_reported_with_its_number(backend, statistics, postgres, shipped_model):
@@ -143,7 +143,7 @@ def test_only_things_that_are_no_digits_make_no_accuracy(backend, statistics):
     calls.store(picture(7), "image/png", "none", uuid4())
     statistics.run()
     assert not statistics.exception
-    assert "– of 0 digits read right nothing to count yet" in text(statistics)
+    assert "– of 0 digits read correctly nothing to count yet" in text(statistics)
 
 
 def test_absent_backend_is_reported(statistics, monkeypatch):
