@@ -141,9 +141,9 @@ def test_owner_that_can_make_roles_needs_no_other_right(database: Database):
     with database.connect() as connection:
         connection.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'rent'")
         connection.execute("CREATE DATABASE managed OWNER landlord")
-    managed = {"DB_HOST": "127.0.0.1", "POSTGRES_USER": "landlord", "POSTGRES_PASSWORD": "rent", "POSTGRES_DB": "managed"}
+    owner = {"POSTGRES_USER": "landlord", "POSTGRES_PASSWORD": "rent", "POSTGRES_DB": "managed"}
     for password in ("one", "one", "two"):
-        done = database.run("migrate", **managed, DB_USER="guest", DB_PASSWORD=password)
+        done = database.run("migrate", DB_HOST="127.0.0.1", **owner, DB_USER="guest", DB_PASSWORD=password)
         assert (done.returncode, done.stderr) == (0, "")
     with database.connect(user="guest", password="two", dbname="managed") as connection:
         assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (0,)

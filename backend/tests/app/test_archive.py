@@ -425,7 +425,7 @@ def test_labels_of_one_endless_line_are_not_unpacked(little_memory):
     refused(lying(*bomb("labels.csv"), 1_000_000))
 
 
-@pytest.mark.parametrize("repeated", [b",", b'",\n"', b"\n"], ids=["commas", "a row of many lines", "empty lines"])
+@pytest.mark.parametrize("repeated", [b",", b'",\n"'], ids=["commas", "a row of many lines"])
 def test_row_that_would_occupy_the_interpreter_is_refused(little_memory, repeated):
     data = zipped(good() | {"labels.csv": repeated * 10_000_000})
     assert "more than 100,000 characters" in refused(data)
