@@ -4,8 +4,9 @@
 #   PGHOST=... PGUSER=... PGPASSWORD=... PGDATABASE=... DB_USER=... DB_PASSWORD=... db/migrate.sh
 #
 # PGUSER owns the tables; DB_USER is whom the backend signs in as. Two that run at once take turns; what fails changes
-# nothing; a database that a newer release has changed is left alone. Needs psql 14 or later. Compose runs it through the
-# service `migrate`, up.sh without Docker through db/embedded.py.
+# nothing; a database that a newer release has changed is left alone. While an export or a backup reads a table that is to
+# change, it tries again and again, and others use the table in between. Needs psql 14 or later. Compose runs it through
+# the service `migrate`, up.sh without Docker through db/embedded.py.
 set -eu
 cd "$(dirname "$0")"
 export LC_ALL=C PGCONNECT_TIMEOUT="${PGCONNECT_TIMEOUT:-10}" # C: messages in English, which are looked at below
@@ -52,12 +53,17 @@ if ! said=$(psql -Xqc "" 2>&1); then
 fi >&2
 
 # --- bring it up to date --------------------------------------------------------------------------
+TRIES=150 # in about ten minutes
+PAUSE_S=3
+
 script() {
     cat <<'END'
 \set ON_ERROR_STOP on
 \set VERBOSITY terse
 \set QUIET on
 SET client_min_messages = warning;
+-- whoever comes after us waits as long as we do; a request gives up after 1.5 s
+SET lock_timeout = '1s';
 -- until this session ends: two that start at once take turns
 SELECT pg_advisory_lock(hashtext('digit-recogniser schema')) \g /dev/null
 SELECT to_regclass('schema_migrations') IS NOT NULL AS has_version, to_regclass('submissions') IS NULL AS is_empty \gset
@@ -95,7 +101,37 @@ END
     echo 'COMMIT;'
 }
 
-if ! script | psql -X -v ON_ERROR_STOP=1; then
+is_password_new() {
+    ! signed_in=$(PGUSER=$DB_USER PGPASSWORD=$DB_PASSWORD psql -Xqc "" 2>&1) &&
+        case $signed_in in *"authentication failed"*) true ;; *) false ;; esac
+}
+if is_password_new; then password_is_new=1; else password_is_new=; fi
+
+tries=1
+until said=$(script | psql -X -v ON_ERROR_STOP=1 2>&1); do
+    case $said in
+        *"lock timeout"*)
+            if [ $tries -lt $TRIES ]; then
+                [ $tries -gt 1 ] || echo "An export, a backup or another program uses the tables. Waiting for it." >&2
+                tries=$((tries + 1))
+                sleep $PAUSE_S
+                continue
+            fi
+            ;;
+    esac
+    echo "$said" >&2
     echo "The tables could not be brought up to date (psql says why, above). Nothing was changed." >&2
     exit 1
+done
+[ -z "$said" ] || echo "$said"
+
+# Whoever signed in with the old password may not stay.
+if [ -n "$password_is_new" ]; then
+    psql -Xq --output=/dev/null <<'SQL'
+\getenv app_user DB_USER
+SELECT pg_terminate_backend(pid)
+FROM pg_stat_activity
+WHERE usename = :'app_user' AND usename <> current_user
+      AND (pg_has_role(usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
+SQL
 fi

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import IO, Annotated, Any
 from uuid import UUID
 
@@ -26,13 +26,14 @@ COLUMNS = ["id", "file", "created_at", "true_label", "status", "prediction", "co
 COLUMNS += [*PROBABILITIES, "visit"]
 OPTIONAL = {"visit"}  # columns that exports of older releases lack
 
-# a submission's earliest and latest time, in UTC like the export
-FIRST, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+# a submission's earliest time, in UTC like the export, and how far ahead of ours another clock may be
+FIRST, AHEAD = datetime(2000, 1, 1, tzinfo=UTC), timedelta(days=1)
 
 # limits on an archive that is imported
 MAX_SKETCHES = 100_000  # more than fit in 100 MB
 MAX_SKETCH = 262_144  # bytes, as in the database
 MAX_LABELS = 500 * MAX_SKETCHES  # bytes
+MAX_ROW = 100_000  # characters of a row; the csv module holds up everything else while it splits one
 MAX_UNPACKED = 400_000_000  # bytes of all files together; PNGs hardly shrink in a ZIP
 MAX_CONTENTS = 150 * MAX_SKETCHES  # bytes of the central directory; ours has 95 for each sketch
 
@@ -71,13 +72,17 @@ def opened(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 def _rows(file: IO[bytes]) -> Iterator[Restored]:
     with opened(file) as archive:
-        seen: set[UUID] = set()
+        ids: set[UUID] = set()
+        files: set[str] = set()
         for number, fields in _read_labels(archive):
             try:
                 row = _Row.model_validate(fields | {"probabilities": [fields[column] for column in PROBABILITIES]})
-                if row.id in seen:
+                if row.id in ids:
                     raise BadArchive("The id is that of another row, too.")
-                seen.add(row.id)
+                if row.file in files:  # a small ZIP could fill the database
+                    raise BadArchive("The file is that of another row, too.")
+                ids.add(row.id)
+                files.add(row.file)
                 yield row.restored(_read_sketch(archive, row.file))
             except ValidationError as e:
                 raise BadArchive(f"{LABELS}, row {number}: {_problem(e)}") from e
@@ -128,10 +133,22 @@ def _read_labels(archive: zipfile.ZipFile) -> Iterator[tuple[int, dict[str, str]
         raise BadArchive(f"The ZIP has no {LABELS} at its top.")
     with open_file(archive, LABELS, MAX_LABELS) as file:
         # utf-8-sig: some spreadsheets write a byte order mark
-        reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        taken = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal taken
+            while line := text.readline(MAX_ROW + 1):
+                taken += len(line)
+                if taken > MAX_ROW:  # a quoted field may have many lines
+                    raise BadArchive(f"{LABELS} has a row of more than {MAX_ROW:,} characters.")
+                yield line
+
+        reader = csv.DictReader(lines())
         if missing := [column for column in COLUMNS if column not in {*OPTIONAL, *(reader.fieldnames or [])}]:
             raise BadArchive(f"{LABELS} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}.")
         for row in reader:
+            taken = 0
             if None in row or None in row.values():
                 raise BadArchive(f"{LABELS}, row {reader.line_num}: It has more or fewer fields than the first row.")
             yield reader.line_num, row
@@ -156,8 +173,8 @@ class _Row(BaseModel):
     @field_validator("created_at")
     @classmethod
     def _is_in_range(cls, created_at: AwareDatetime) -> AwareDatetime:
-        if not FIRST <= created_at < END:  # Postgres stores years that Python cannot represent
-            raise ValueError("the year is not between 2000 and 2100, in UTC")
+        if not FIRST <= created_at < datetime.now(UTC) + AHEAD:
+            raise ValueError("the time is before the year 2000 or after tomorrow, in UTC")
         return created_at
 
     def restored(self, image: bytes) -> Restored:

@@ -30,7 +30,8 @@ from app.turns import LightTurns
 
 EVERY_S = 30.0
 SALT_S = 120.0  # after which it is read again: the database may have been replaced
-COUNTED_S = 10.0  # for which the sum of all sketches' bytes is reused
+DAY_S = 86_400.0
+DAILY_SHARE = 0.15  # of all that may be stored: what one address may store at once, and again in the course of a day
 MAX_BUCKETS = 20_000  # in memory, of each kind
 ROUNDING_S = 1e-6
 COSTS = {"/explain": 10}  # it runs the model on 576 pictures
@@ -42,6 +43,7 @@ KINDS = {  # of limits, with the words for clients
     "address_requests": NETWORK,
     "visit_writes": "at once",
     "address_writes": NETWORK,
+    "address_bytes": "sketches from your network today",
     "token_guesses": "wrong tokens from your network",
     "storage": "",
 }
@@ -94,12 +96,14 @@ class Limits:
             "visit_writes": settings.limit_visit_writes,
             "address_writes": settings.limit_address_writes,
             "token_guesses": settings.limit_token_guesses,
+            "address_bytes": Limit(int(DAILY_SHARE * settings.max_stored_mb * 1_000_000), DAY_S),
         }
         self._of_visits = Buckets(settings.limit_visit_requests)
         self._of_addresses = Buckets(settings.limit_address_requests)
         self._most_bytes = settings.max_stored_mb * 1_000_000
         self._salt, self._salt_until = b"", 0.0
-        self._stored, self._counted_at = 0, -COUNTED_S
+        self._stored = 0  # the bytes of all sketches; 0: not counted yet, or few
+        self._writers: dict[AsyncConnection, Client] = {}
 
     def count_request(self, client: Client, cost: int = 1) -> None:
         """Raises TooManyRequests, in which case nothing is taken."""
@@ -118,8 +122,12 @@ class Limits:
         with pool.shares.take(client.key):
             salt = await self._todays_salt(pool)
             async with connect(pool) as connection:
-                await self._take(connection, salt, client, ["visit_writes", "address_writes"])
-                yield connection
+                await self._take(connection, salt, client, {"visit_writes": 1, "address_writes": 1})
+                self._writers[connection] = client
+                try:
+                    yield connection
+                finally:
+                    del self._writers[connection]
 
     async def count_guess(self, pool: DatabasePool, client: Client, right: bool) -> None:
         """Counts a wrong token. Raises TooManyRequests after too many, then also for the right token, and Busy."""
@@ -128,17 +136,28 @@ class Limits:
         with pool.shares.take(client.key):
             salt = await self._todays_salt(pool)
             async with connect(pool) as connection:
-                await self._take(connection, salt, client, ["token_guesses"])
+                await self._take(connection, salt, client, {"token_guesses": 1})
                 if right:
                     await connection.rollback()  # the right token does not count
 
     async def check_room(self, connection: AsyncConnection, added: int) -> None:
-        """To be called after storing `added` bytes of sketches in this transaction. Raises StorageFull."""
-        self.storage_is_full = await self._is_too_much(connection, added)
-        FULL.set(self.storage_is_full)
+        """To be called where `writing` stored `added` bytes of sketches. Raises StorageFull and TooManyRequests."""
+        self._note(await self._is_too_much(connection, added))
         if self.storage_is_full:
-            REFUSED.labels("storage").inc()
-            raise StorageFull
+            raise _full()
+        await self._take(connection, self._salt, self._writers[connection], {"address_bytes": added})
+        self._stored += added
+
+    async def check_room_for_import(self, connection: AsyncConnection, added: int) -> None:
+        """To be called when an import has stored `added` bytes of sketches so far. Raises StorageFull.
+
+        They do not count for others before it has been committed, and all are counted again.
+        """
+        if not self._stored:
+            await self._count(connection)
+            self._stored = max(self._stored - added, 0)
+        if await self._is_too_much(connection, added):
+            raise _full()
 
     @asynccontextmanager
     async def tidying(self, pool: DatabasePool) -> AsyncIterator[None]:
@@ -147,13 +166,13 @@ class Limits:
         async with running(repeat(partial(self._tidy, pool), EVERY_S, message, after_error_s=EVERY_S)):
             yield
 
-    async def _take(self, connection: AsyncConnection, salt: bytes, client: Client, kinds: list[str]) -> None:
-        """Takes one from each bucket. Raises TooManyRequests; then the transaction must be rolled back."""
+    async def _take(self, connection: AsyncConnection, salt: bytes, client: Client, costs: dict[str, int]) -> None:
+        """Takes from the bucket of each kind. Raises TooManyRequests; then the transaction must be rolled back."""
         if not self.on:
             return
-        keys = {_key(salt, kind, client): kind for kind in kinds if client.visit or not kind.startswith("visit")}
-        periods = {key: self._shared[kind].seconds / self._shared[kind].requests for key, kind in keys.items()}
-        full_in = await store.rate_limits.take_from_buckets(connection, periods)
+        keys = {_key(salt, kind, client): kind for kind in costs if client.visit or not kind.startswith("visit")}
+        takings = {key: store.rate_limits.Taking.of(self._shared[kind], costs[kind]) for key, kind in keys.items()}
+        full_in = await store.rate_limits.take_from_buckets(connection, takings)
         waits = {kind: full_in[key] - self._shared[kind].seconds for key, kind in keys.items()}
         kind, wait = max(waits.items(), key=lambda each: each[1])
         if wait > 0:
@@ -172,15 +191,22 @@ class Limits:
         self._salt_until = asked_at + min(lasts_s, SALT_S)
 
     async def _is_too_much(self, connection: AsyncConnection, added: int) -> bool:
+        """The sketches alone are even less than they and all else take on the disk."""
+        return await self._measure(connection) > self._most_bytes and self._stored + added > self._most_bytes
+
+    async def _measure(self, connection: AsyncConnection) -> int:
         on_disk = await store.submissions.measure(connection)
         STORED.set(on_disk)
-        if on_disk <= self._most_bytes:  # the sketches alone are even less
-            return False
-        if time.monotonic() > self._counted_at + COUNTED_S:
-            self._stored, self._counted_at = await store.submissions.sum_images(connection), time.monotonic()
-        else:
-            self._stored += added
-        return self._stored > self._most_bytes
+        return on_disk
+
+    async def _count(self, connection: AsyncConnection) -> None:
+        """May take seconds."""
+        many = await self._measure(connection) > self._most_bytes
+        self._stored = await store.submissions.sum_images(connection) if many else 0
+
+    def _note(self, full: bool) -> None:
+        self.storage_is_full = full
+        FULL.set(full)
 
     async def _tidy(self, pool: DatabasePool) -> None:
         await self._renew_salt(pool)
@@ -188,14 +214,19 @@ class Limits:
             await store.rate_limits.delete_full_buckets(connection)
             await store.submissions.delete_old_undone(connection)
         async with connect(pool) as connection:
-            self.storage_is_full = await self._is_too_much(connection, 0)
-        FULL.set(self.storage_is_full)
+            await self._count(connection)
+        self._note(self._stored > self._most_bytes)
 
 
 def _key(salt: bytes, kind: str, client: Client) -> bytes:
     """A visit counts only together with its address: a visit's id is not secret."""
     name = f"{kind} {client.address}" + (f" {client.visit}" if kind.startswith("visit") else "")
     return hmac.digest(salt, name.encode(), "sha256")[:16]
+
+
+def _full() -> StorageFull:
+    REFUSED.labels("storage").inc()
+    return StorageFull()
 
 
 def _refused(kind: str, wait: float) -> TooManyRequests:

@@ -3,12 +3,14 @@
 import hashlib
 
 import psycopg
-from anyio import to_thread
+from anyio import fail_after, to_thread
 
 from app import smoke, store
 from app.errors import AlreadyServing, GateNotPassed, ModelNotFound, ModelRefused
 from app.recognizer import Recognizer
 from app.schemas.models import Promotion
+
+LOAD_S = 30.0  # that loading and testing a model may take; usually less than one
 
 
 async def promote(
@@ -32,7 +34,7 @@ async def promote(
     allowed = not trouble or await store.promotions.has_served(connection, version)
     if not (allowed or overrule):
         raise GateNotPassed(trouble)
-    model = await to_thread.run_sync(load, stored)
+    model = await load_in_time(stored)
     return await store.promotions.insert(connection, version, previous, not allowed, reason), model
 
 
@@ -48,6 +50,15 @@ def _gate_trouble(stored: store.models.StoredModel, champion: str) -> str | None
         f"The gate passed this model against {against}, and {champion} serves now, with which it was never compared: "
         "train a new candidate, or overrule the gate."
     )
+
+
+async def load_in_time(stored: store.models.StoredModel) -> Recognizer:
+    """As `load`. The thread of a network that never answers goes on, since no thread can be ended."""
+    try:
+        with fail_after(LOAD_S):
+            return await to_thread.run_sync(load, stored, abandon_on_cancel=True)
+    except TimeoutError as e:
+        raise ModelRefused(f"It does not answer within {LOAD_S:.0f} seconds.") from e
 
 
 def load(stored: store.models.StoredModel) -> Recognizer:

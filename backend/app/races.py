@@ -71,7 +71,7 @@ class Races:
             stored = await store.models.find(connection, race.challenger)
             if stored is None:
                 raise ModelRefused("It is not in the database.")
-            self._challenger = race.id, await to_thread.run_sync(promotion.load, stored)
+            self._challenger = race.id, await promotion.load_in_time(stored)
         return self._challenger[1]
 
     async def _judge(self, connection: psycopg.AsyncConnection, race: RunningRace) -> None:

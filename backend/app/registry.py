@@ -10,7 +10,6 @@ from typing import Annotated
 
 import numpy as np
 import psycopg
-from anyio import to_thread
 from fastapi import Depends, Request
 from prometheus_client import Gauge
 
@@ -114,7 +113,7 @@ class Registry:
         stored = await store.models.find(connection, version)
         if stored is None:
             raise ModelRefused("It is not in the database.")
-        return await to_thread.run_sync(promotion.load, stored)
+        return await promotion.load_in_time(stored)
 
     def _serve(self, followed: Promotion | None, model: Recognizer) -> None:
         if model is not self.current:

@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from itertools import count
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Database, free_port
+from conftest import APP_PASSWORD, ROOT, Database, free_port
 
 MIGRATIONS = sorted((ROOT / "db/migrations").glob("*.sql"))
 NEWEST = int(MIGRATIONS[-1].name.split("_")[0])
@@ -185,6 +186,38 @@ def test_one_that_fails_takes_all_back(database: Database, name: str, future: Pa
     assert 'relation "nowhere" does not exist' in failed.stderr
     assert "Nothing was changed" in failed.stderr
     assert definitions(database, name) == before
+
+
+def test_others_are_let_through_while_an_export_holds_a_migration_up(database: Database, name: str, future: Path):
+    make_unversioned(database, name)
+    (future / "migrations/0999_a.sql").write_text("ALTER TABLE submissions ADD a int;")
+    with ThreadPoolExecutor() as pool, database.connect(dbname=name) as export, database.connect(dbname=name) as other:
+        export.execute("BEGIN; SELECT count(*) FROM submissions")
+        migration = pool.submit(run_in, future, database, name)
+        other.execute("SET statement_timeout = '4s'")  # below that of the backend, 5 s
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            other.execute("SELECT count(*) FROM submissions")
+            time.sleep(0.1)
+        assert not migration.done()
+        export.execute("COMMIT")
+        done = migration.result()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("version 0999") == 1
+    assert version(database, name) == 999
+
+
+def test_one_that_is_held_up_for_too_long_changes_nothing(database: Database, name: str, future: Path):
+    migrate(database, name)
+    script = future / "migrate.sh"
+    script.write_text(script.read_text().replace("TRIES=150", "TRIES=2"))
+    with database.connect(dbname=name, user="digits_app", password=APP_PASSWORD) as holder:
+        holder.execute("SELECT pg_advisory_lock(hashtext('digit-recogniser schema'))")
+        failed = run_in(future, database, name)
+    assert failed.returncode == 1
+    assert "uses the tables" in failed.stderr
+    assert "lock timeout" in failed.stderr
+    assert "Nothing was changed" in failed.stderr
 
 
 def test_new_database_is_made_whole_or_not_at_all(database: Database, name: str, future: Path):

@@ -58,11 +58,41 @@ def test_it_can_ask_for_a_retraining_and_be_its_trainer(app):
         "SELECT pg_read_file('postgresql.conf')",
         "SELECT rolpassword FROM pg_authid",
         "SET ROLE digits",
+        "SELECT lo_create(0)",
+        "SELECT lo_creat(-1)",
+        "SELECT lo_from_bytea(0, 'x')",
+        "UPDATE models SET onnx = 'x'",
+        "DELETE FROM models",
+        "DELETE FROM promotions",
     ],
 )
 def test_it_can_do_nothing_else(app, statement: str):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app.execute(statement)
+
+
+def test_it_cannot_enter_the_other_databases(database: Database):
+    for name in ("postgres", "template1"):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            database.connect(user="digits_app", password=APP_PASSWORD, dbname=name)
+
+
+def test_settings_that_it_gave_itself_are_taken_back(database: Database, app):
+    app.execute("ALTER ROLE digits_app SET statement_timeout = 1")
+    app.execute("ALTER ROLE digits_app IN DATABASE digits SET default_transaction_read_only = on")
+    assert database.run("start").returncode == 0
+    with database.connect(user="digits_app", password=APP_PASSWORD) as again:
+        assert again.execute("SHOW statement_timeout").fetchone() == ("0",)
+        assert again.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
+
+
+def test_new_password_ends_the_sessions_of_the_old_one_and_an_unchanged_one_does_not(database: Database, app):
+    assert database.run("start").returncode == 0
+    app.execute("SELECT 1")
+    assert database.run("start", DB_PASSWORD="another").returncode == 0
+    with pytest.raises(psycopg.OperationalError, match="terminating connection"):
+        app.execute("SELECT 1")
+    assert database.run("start").returncode == 0
 
 
 def test_new_password_is_taken(database: Database):
@@ -105,6 +135,18 @@ def test_owner_that_cannot_make_roles_is_told_what_to_ask_for(database: Database
         assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("CREATE TABLE mine (n int)")
+
+
+def test_owner_that_can_make_roles_needs_no_other_right(database: Database):
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'rent'")
+        connection.execute("CREATE DATABASE managed OWNER landlord")
+    owner = {"POSTGRES_USER": "landlord", "POSTGRES_PASSWORD": "rent", "POSTGRES_DB": "managed"}
+    for password in ("one", "one", "two"):
+        done = database.run("migrate", DB_HOST="127.0.0.1", **owner, DB_USER="guest", DB_PASSWORD=password)
+        assert (done.returncode, done.stderr) == (0, "")
+    with database.connect(user="guest", password="two", dbname="managed") as connection:
+        assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (0,)
 
 
 def test_single_user_may_be_owner_and_backend_in_one(database: Database, rented: dict[str, str]):

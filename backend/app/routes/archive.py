@@ -138,13 +138,17 @@ async def import_submissions(
 
 
 async def _store(connection: psycopg.AsyncConnection, rows: Iterator[Restored | LeftOut], limits: Limits) -> Imported:
-    read = imported = 0
+    """Raises BadArchive and StorageFull."""
+    read = imported = size = 0
     by_label: Counter[str] = Counter()
     left_out: list[LeftOut] = []
     while batch := await run_in_threadpool(lambda: list(islice(rows, AT_ONCE))):
         left_out += [each for each in batch if isinstance(each, LeftOut)]
         sketches = [each for each in batch if isinstance(each, Restored)]
-        imported += await _store_batch(connection, sketches, read, limits)
+        if new := await _store_batch(connection, sketches, read):
+            size += sum(len(sketch.image) for sketch in sketches)
+            await limits.check_room_for_import(connection, size)
+        imported += new
         by_label.update("none" if sketch.true_label is None else str(sketch.true_label) for sketch in sketches)
         read += len(sketches)
     return Imported(
@@ -156,13 +160,10 @@ async def _store(connection: psycopg.AsyncConnection, rows: Iterator[Restored | 
     )
 
 
-async def _store_batch(connection: psycopg.AsyncConnection, sketches: list[Restored], read: int, limits: Limits) -> int:
-    """Returns how many of them were new. `read`: the number of rows before them. Raises BadArchive and StorageFull."""
+async def _store_batch(connection: psycopg.AsyncConnection, sketches: list[Restored], read: int) -> int:
+    """Returns how many of them were new. `read`: the number of rows before them. Raises BadArchive."""
     try:
-        new = await store.archive.restore(connection, sketches) if sketches else 0
+        return await store.archive.restore(connection, sketches) if sketches else 0
     except (psycopg.DataError, psycopg.IntegrityError) as e:
         first, last = read + 2, read + 1 + len(sketches)  # as a spreadsheet counts them
         raise BadArchive(f"labels.csv, rows {first} to {last}: one cannot be stored as it is.") from e
-    if new:
-        await limits.check_room(connection, sum(len(sketch.image) for sketch in sketches))
-    return new

@@ -121,11 +121,11 @@ async def insert_readings(connection: AsyncConnection, race: int, readings: Sequ
 
 
 async def add_read(connection: AsyncConnection, race: int, read: int, until: datetime | None) -> None:
-    """Adds to the number that were read, up to the time `until`; None: all until now."""
+    """Adds to the number that were read, up to the time `until`; None, or a time in the future: all until now."""
     await connection.execute(
         """
         UPDATE races
-        SET read = read + %(read)s, read_until = greatest(read_until, coalesce(%(until)s, now()))
+        SET read = read + %(read)s, read_until = least(now(), greatest(read_until, coalesce(%(until)s, now())))
         WHERE id = %(race)s
         """,
         {"race": race, "read": read, "until": until},

@@ -161,8 +161,22 @@ async def measure(connection: AsyncConnection) -> int:
         return int(await fetch_one(cursor))
 
 
+PIECE = 20_000  # pages of 8 kB that are read at a time: a statement must not take more than some seconds
+
+
 async def sum_images(connection: AsyncConnection) -> int:
-    """The bytes of all sketches. Reads the whole table."""
+    """The bytes of all sketches, about. Reads the whole table."""
     async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SELECT coalesce(sum(octet_length(image)), 0)::bigint FROM submissions")
-        return int(await fetch_one(cursor))
+        await cursor.execute("SELECT pg_relation_size('submissions') / current_setting('block_size')::int")
+        total = 0
+        for first in range(0, int(await fetch_one(cursor)), PIECE):
+            await cursor.execute(
+                """
+                SELECT coalesce(sum(octet_length(image)), 0)::bigint
+                FROM submissions
+                WHERE ctid >= %(first)s::tid AND ctid < %(end)s::tid
+                """,
+                {"first": f"({first},0)", "end": f"({first + PIECE},0)"},
+            )
+            total += int(await fetch_one(cursor))
+        return total

@@ -229,6 +229,7 @@ def test_archive_edited_by_hand_is_read(method):
         ("file", "sketches/7.png", "no such file"),
         ("file", "../../labels.csv", "no such file"),
         ("file", "labels.csv", "no PNG"),
+        ("file", f"sketches/{UUID(int=1)}.png", "another row"),
         ("created_at", "yesterday", "created_at"),
         ("created_at", "2026-03-01T12:00:00", "created_at"),
         ("created_at", "0001-01-01T00:00:00+23:59", "created_at"),
@@ -256,16 +257,24 @@ def test_bad_row_is_named(column, value, why):
     assert why in detail
 
 
+def written(moment: str) -> str:
+    """In ISO format; `in 23 hours`: as a computer with another clock would write it."""
+    if moment.startswith("in "):
+        return (datetime.now(UTC) + timedelta(hours=int(moment.split()[1]))).isoformat()
+    return moment
+
+
 @pytest.mark.parametrize(
-    "moment", ["2000-01-01T05:00:00+14:00", "2100-12-31T23:00:00-05:00", "1999-12-31T23:59:59.999999Z"]
+    "moment", ["2000-01-01T05:00:00+14:00", "2100-12-31T23:00:00-05:00", "1999-12-31T23:59:59.999999Z", "in 25 hours"]
 )
-def test_moment_that_an_export_would_write_in_another_year_is_refused(moment):
-    """Else what was imported could be exported, and not imported again."""
-    assert "created_at" in refused(edited("created_at", moment))
+def test_moment_before_2000_or_in_the_future_is_refused(moment):
+    """In UTC, which an export writes: else what was imported could be exported, and not imported again."""
+    assert "created_at" in refused(edited("created_at", written(moment)))
 
 
-@pytest.mark.parametrize("moment", ["1999-12-31T23:00:00-05:00", "2000-01-01T00:00:00Z", "2100-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("moment", ["1999-12-31T23:00:00-05:00", "2000-01-01T00:00:00Z", "in 23 hours"])
 def test_export_of_what_was_imported_can_be_imported(moment):
+    moment = written(moment)
     restored = next(row for row in read(edited("created_at", moment)) if row.created_at != NOON)
     again = zipped(good() | {"labels.csv": exported(submission(0, created_at=restored.created_at))})
     assert read(again)[0].created_at == datetime.fromisoformat(moment)
@@ -414,6 +423,12 @@ def test_file_of_another_compression_method_is_not_unpacked(little_memory, metho
 def test_labels_of_one_endless_line_are_not_unpacked(little_memory):
     assert refused(bomb("labels.csv")[0])
     refused(lying(*bomb("labels.csv"), 1_000_000))
+
+
+@pytest.mark.parametrize("repeated", [b",", b'",\n"'], ids=["commas", "a row of many lines"])
+def test_row_that_would_occupy_the_interpreter_is_refused(little_memory, repeated):
+    data = zipped(good() | {"labels.csv": repeated * 10_000_000})
+    assert "more than 100,000 characters" in refused(data)
 
 
 def test_files_that_are_large_together_are_not_unpacked(little_memory, monkeypatch):

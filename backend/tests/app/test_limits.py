@@ -15,13 +15,13 @@ from httpx2 import Client as Http
 from httpx2 import Response
 from psycopg import Connection
 
-from app import store
+from app import imaging, store
 from app.client import Client
 from app.config import Limit, Settings
 from app.limits import MAX_BUCKETS, Buckets, Limits
 from tests.calls import ADMIN, assert_problem, count, insert
 from tests.conftest import Postgres, serving
-from tests.drawings import encode, seven
+from tests.drawings import draw, encode, seven
 from tests.service import Service
 
 pytestmark = pytest.mark.long
@@ -331,7 +331,18 @@ def test_the_salt_changes_each_day_and_the_one_before_is_deleted(limited, databa
     [tomorrow] = database.execute("SELECT day, salt FROM rate_limit_salts").fetchall()
     assert tomorrow["day"] == today["day"]
     assert tomorrow["salt"] != today["salt"]
-    assert database.execute("SELECT count(DISTINCT key) AS n FROM rate_limits").fetchone()["n"] == 2  # of one address
+    assert (
+        database.execute("SELECT count(DISTINCT key) AS n FROM rate_limits").fetchone()["n"] == 4
+    )  # two of one address
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(limited, database):
+    client = limited(LIMIT_ADDRESS_WRITES="2/4", LIMIT_TOKEN_GUESSES="1/4")
+    store_one(client, sent_by())
+    client.get("/admin", headers=sent_by() | GUESS)
+    database.execute("UPDATE rate_limits SET full_at = full_at + interval '1 day'")  # as if it were yesterday
+    assert assert_too_many(store_one(client, sent_by())) <= 4
+    assert assert_too_many(client.get("/admin", headers=sent_by() | ADMIN)) <= 4
 
 
 def test_a_salt_is_not_kept_past_midnight(limited, monkeypatch):
@@ -373,12 +384,18 @@ def fill(database: Connection, megabytes: float) -> None:
         insert(database, image=NOISE, model="x")
 
 
+def count_stored(client: Http) -> None:
+    """As every half minute."""
+    state = client.app.state
+    client.portal.call(state.limits._tidy, state.pool)
+
+
 def test_beyond_the_ceiling_sketches_are_refused_and_the_rest_still_works(limited, database):
     client = limited(MAX_STORED_MB="2")
     assert store_one(client, sent_by()).status_code == 201
     fill(database, 2.1)
     before = count(database)
-    client.app.state.limits._counted_at = -1e9
+    count_stored(client)
     key = uuid4()
     refused = store_one(client, sent_by(), key)
     assert_problem(refused, 507, "StorageFull")
@@ -389,7 +406,7 @@ def test_beyond_the_ceiling_sketches_are_refused_and_the_rest_still_works(limite
     assert "storage_full 1.0" in client.get("/metrics").text
     assert predict_as(client, sent_by()).status_code == 200
     database.execute("DELETE FROM submissions WHERE model = 'x'")  # what it took on the disk stays for new ones
-    client.app.state.limits._counted_at = -1e9
+    count_stored(client)
     assert store_one(client, sent_by(), key).status_code == 201
     assert "storage_full 0.0" in client.get("/metrics").text
 
@@ -401,7 +418,7 @@ def test_storage_limit_holds_between_two_counts(limited, database):
     fill(database, 0.9)
     stored = database.execute("SELECT sum(octet_length(image)) AS n FROM submissions").fetchone()["n"]
     insert(database, image=b"\x89PNG" + os.urandom(1_000_000 - stored - 4 - 5 * size // 2))  # room for two and a half
-    client.app.state.limits._counted_at = -1e9
+    count_stored(client)
     assert [store_one(client, sent_by()).status_code for _ in range(5)] == [201, 201, 507, 507, 507]
 
 
@@ -412,10 +429,76 @@ def test_an_import_beyond_the_ceiling_stores_nothing(limited, database):
     database.execute("DELETE FROM submissions")
     fill(database, 3)
     before = count(database)
-    client.app.state.limits._counted_at = -1e9
+    count_stored(client)
     headers = ADMIN | {"Content-Type": "application/zip"}
     assert_problem(client.post("/submissions/import", content=archive, headers=headers), 507, "StorageFull")
     assert count(database) == before
+
+
+def test_an_import_that_is_not_stored_keeps_nobody_from_storing(limited, database):
+    client = limited(MAX_STORED_MB="5")
+    fill(database, 3)
+    archive = client.get("/submissions/export", headers=ADMIN).content
+    database.execute("UPDATE submissions SET id = gen_random_uuid()")
+    count_stored(client)
+    for path, status in (("/submissions/import", 507), ("/submissions/import?dry_run=true", 507)):
+        answer = client.post(path, content=archive, headers=ADMIN | {"Content-Type": "application/zip"})
+        assert answer.status_code == status
+        assert store_one(client, sent_by()).status_code == 201
+        assert client.get("/health/ready").json()["database"]["detail"] == "ok"
+
+
+def test_storing_does_not_wait_for_a_count_of_all_that_is_stored(limited, database, monkeypatch):
+    client = limited(MAX_STORED_MB="2")
+    fill(database, 3)
+    count_stored(client)
+
+    async def slow(connection: object) -> int:
+        raise AssertionError
+
+    monkeypatch.setattr(store.submissions, "sum_images", slow)
+    for _ in range(2):
+        assert_problem(store_one(client, sent_by()), 507, "StorageFull")
+
+
+def test_all_sketches_are_counted(limited, database, monkeypatch):
+    monkeypatch.setattr(store.submissions, "PIECE", 2)
+    client = limited(MAX_STORED_MB="1")
+    for image in (seven(), NOISE) * 20:
+        insert(database, image=image)
+    count_stored(client)
+    assert client.app.state.limits._stored == 20 * (len(seven()) + len(NOISE))
+
+
+def rough() -> bytes:
+    """A sketch of many greys, which takes 20 to 60 kB."""
+    picture = np.full((280, 280), 255, np.uint8)
+    picture[60:220, 60:220] = np.random.default_rng(1).integers(0, 256, (160, 160), np.uint8)
+    return encode(picture)
+
+
+def test_one_address_stores_a_share_of_the_room_in_a_day(limited, database):
+    client, answers = limited(MAX_STORED_MB="2"), []
+    while not answers or answers[-1].status_code == 201:
+        answers.append(store_one(client, sent_by(visit=uuid4()), data=rough()))
+    wait = assert_too_many(answers[-1])
+    assert "Too many sketches from your network today" in answers[-1].json()["detail"]
+    stored, size = (
+        database.execute("SELECT sum(octet_length(image)) AS n, max(octet_length(image)) AS size FROM submissions")
+        .fetchone()
+        .values()
+    )
+    assert 300_000 - size < stored <= 300_000
+    assert wait < size / 300_000 * 86_400 + 1
+    assert store_one(client, sent_by("203.0.113.8"), data=rough()).status_code == 201
+
+
+def test_a_class_of_100_may_draw_all_day():
+    """For six hours, each pupil a sketch every 8 s, as limit_address_writes allows."""
+    sizes = [len(imaging.to_png(imaging.read(encode(draw(digit, side))))) for digit in range(10) for side in (280, 447)]
+    a_day = Limits(Settings(_env_file=None))._shared["address_bytes"]
+    drawn = 100 / 8 * 6 * 3600 * np.mean(sizes)
+    assert drawn < a_day.requests * (1 + 6 / 24)
 
 
 # --- documentation ------------------------------------------------------------------------------------

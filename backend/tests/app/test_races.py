@@ -197,6 +197,15 @@ def test_unreadable_picture_does_not_stop_a_race(client, start, database):
     wait_for(lambda: score(client) == (0, 0, 1))
 
 
+def test_sketches_dated_in_the_future_do_not_stop_a_race(client, start, database):
+    ids = [sketch(client, "1", number) for number in range(races.BATCH)]
+    database.execute("UPDATE submissions SET created_at = '2099-01-01' WHERE id = ANY(%s)", [ids])
+    start()
+    wait_for(lambda: race(client)["read"] == races.BATCH)
+    sketch(client, "1", races.BATCH)
+    wait_for(lambda: race(client)["read"] == races.BATCH + 1)
+
+
 def test_two_backends_read_each_sketch_once(client, start, database, postgres):
     """They take turns: the one that holds the race's row reads, and the other one goes on without waiting."""
     with postgres.connect() as other, other.transaction():

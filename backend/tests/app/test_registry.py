@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from threading import Event
@@ -12,11 +12,12 @@ from threading import Event
 import httpx2
 import pytest
 
-from app import registry
+from app import promotion, registry, smoke
 from app.card import Card
 from app.config import BACKEND
+from app.recognizer import Recognizer
 from app.store.models import NewModel
-from tests.calls import predict
+from tests.calls import assert_problem, predict
 from tests.conftest import SHIPPED, free_port, serving
 from tests.drawings import seven
 from tests.models import RUINOUS, candidate, promote, store_model
@@ -170,6 +171,39 @@ def test_bad_model_is_refused_and_the_old_one_keeps_serving(token_client, databa
     write_promotion(database, other, version)
     assert seconds_until(lambda: serves(token_client) == other) < NOTICED_WITHIN_S
     assert state(token_client)["detail"] == other
+
+
+@pytest.fixture
+def endless(monkeypatch) -> Iterator[str]:
+    """The version of a model whose network never answers."""
+    answer, version, trouble = Event(), candidate(3).version, smoke.trouble
+
+    def wait(model: Recognizer) -> str | None:
+        return answer.wait(60) and None if model.version == version else trouble(model)
+
+    monkeypatch.setattr(smoke, "trouble", wait)
+    monkeypatch.setattr(promotion, "LOAD_S", 2)
+    yield version
+    answer.set()
+
+
+def test_model_that_never_answers_is_refused_and_others_can_be_promoted(token_client, database, endless):
+    store_model(database, candidate(3))
+    good = store_model(database, candidate(1))
+    assert_problem(promote(token_client, endless, overrule=True), 422, "ModelRefused")
+    write_promotion(database, endless)
+    seconds_until(lambda: "does not answer within" in state(token_client)["detail"])
+    assert promote(token_client, good, overrule=True).status_code == 201
+    assert serves(token_client) == good
+
+
+def test_start_does_not_wait_for_a_model_that_never_answers(environment, database, endless, model):
+    store_model(database, candidate(3))
+    write_promotion(database, endless)
+    start = time.monotonic()
+    with serving(environment) as client:
+        assert time.monotonic() - start < 20
+        assert serves(client) == model.version
 
 
 @pytest.mark.slow
