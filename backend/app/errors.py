@@ -178,7 +178,7 @@ class KeyReused(AppError):
 
 
 class ModelRefused(AppError):
-    """The model is damaged, does not load, or cannot read ten clear digits."""
+    """The model is damaged, does not load or answer in time, or cannot read ten clear digits."""
 
     status = 422
 

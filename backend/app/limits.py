@@ -103,7 +103,6 @@ class Limits:
         self._most_bytes = settings.max_stored_mb * 1_000_000
         self._salt, self._salt_until = b"", 0.0
         self._stored = 0  # the bytes of all sketches; 0: not counted yet, or few
-        self._writers: dict[AsyncConnection, Client] = {}
 
     def count_request(self, client: Client, cost: int = 1) -> None:
         """Raises TooManyRequests, in which case nothing is taken."""
@@ -123,11 +122,7 @@ class Limits:
             salt = await self._todays_salt(pool)
             async with connect(pool) as connection:
                 await self._take(connection, salt, client, {"visit_writes": 1, "address_writes": 1})
-                self._writers[connection] = client
-                try:
-                    yield connection
-                finally:
-                    del self._writers[connection]
+                yield connection
 
     async def count_guess(self, pool: DatabasePool, client: Client, right: bool) -> None:
         """Counts a wrong token. Raises TooManyRequests after too many, then also for the right token, and Busy."""
@@ -140,12 +135,12 @@ class Limits:
                 if right:
                     await connection.rollback()  # the right token does not count
 
-    async def check_room(self, connection: AsyncConnection, added: int) -> None:
+    async def check_room(self, connection: AsyncConnection, client: Client, added: int) -> None:
         """To be called where `writing` stored `added` bytes of sketches. Raises StorageFull and TooManyRequests."""
         self._note(await self._is_too_much(connection, added))
         if self.storage_is_full:
             raise _full()
-        await self._take(connection, self._salt, self._writers[connection], {"address_bytes": added})
+        await self._take(connection, self._salt, client, {"address_bytes": added})
         self._stored += added
 
     async def check_room_for_import(self, connection: AsyncConnection, added: int) -> None:

@@ -117,7 +117,7 @@ async def submit(
     async with limits.writing(pool, client) as connection:
         stored = await store.submissions.insert(connection, new)
         if stored:
-            await limits.check_room(connection, len(new.image))
+            await limits.check_room(connection, client, len(new.image))
             if log_it:
                 journal.record(stored, milliseconds)
         elif idempotency_key:
