@@ -97,7 +97,7 @@ COMMENT ON TABLE promotions IS 'Which model was made to serve when; the newest r
 COMMENT ON COLUMN promotions.previous IS 'The version that served until then';
 COMMENT ON COLUMN promotions.overruled IS 'Whether a person promoted it although the gate had not passed it';
 
--- A light row for each answer of /predict, without the picture; the backends delete those older than PREDICTION_DAYS.
+-- A light row for each answer of /predict, without the picture; the backends delete those older than PREDICTION_DAYS, or beyond 2 million.
 CREATE TABLE predictions (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     created_at   timestamptz NOT NULL,

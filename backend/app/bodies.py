@@ -20,7 +20,7 @@ MAX_DIGITS = 20  # of a length in bytes
 SMALL = 50_000
 SMALL_HELD = 10_000_000
 LARGE_HELD = 24_000_000
-LARGE_SHARE = LARGE_HELD // 2  # of one client
+LARGE_SHARE = LARGE_HELD // 2  # of one address
 
 # a body must arrive within GRACE_S, plus the time for what has arrived at BYTES_PER_S, and in any case within BODY_S
 GRACE_S = 10.0
@@ -157,7 +157,7 @@ class Body:
         if self._room is self._small and self._held + received > SMALL:
             received += self._held
             self.release()
-            self._room, self.client = self._large, find_client(self._scope).key
+            self._room, self.client = self._large, find_client(self._scope).address
         self._held += received
         self._room.take(self, received)
 

@@ -32,6 +32,14 @@ def _split(written: Any) -> Any:
 Rate = Annotated[Limit, NoDecode, BeforeValidator(_split)]
 
 
+def _as_root(written: Any) -> Any:
+    """With a slash before it and none behind, as ASGI wants it."""
+    return f"/{written.strip('/')}".rstrip("/") if isinstance(written, str) else written
+
+
+RootPath = Annotated[str, BeforeValidator(_as_root), Field(pattern=r"^(/[\w.~-]+)*$")]
+
+
 class Settings(BaseSettings):
     """An empty variable counts as unset."""
 
@@ -53,7 +61,7 @@ class Settings(BaseSettings):
     model_path: Path = Path("models/default/model.onnx")
     prediction_days: int = Field(90, ge=1)  # how long the log of predictions is kept
     retrain_after: int = Field(0, ge=0)  # newly approved sketches that start a retraining; 0: never
-    root_path: str = ""  # the path under which a proxy serves the API; for the links in /docs
+    root_path: RootPath = ""  # the path under which a proxy serves the API; for the links in /docs
     workers: int | None = Field(None, ge=1, le=64)  # processes; unset: one for each core, at most 8
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: LogFormat = "text"

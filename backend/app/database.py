@@ -5,9 +5,9 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import psycopg
 from fastapi import Depends, Request
@@ -16,8 +16,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from app.client import Client, CurrentClient
 from app.config import Settings, get_settings
-from app.errors import DatabaseUnavailable
-from app.turns import Shares
+from app.errors import Busy, DatabaseUnavailable
+from app.turns import ANSWER_S, Shared, Shares, Turns
 
 AGAIN_AFTER_S = 600
 STATEMENT_S = 5  # after which the server cancels a statement
@@ -30,9 +30,15 @@ LOOK_AGAIN_S = 0.1
 CHECK_S = 1  # that checking a connection of the pool may take
 CONNECT_S = 2
 WAITING = 128  # requests that wait for a connection
-SHARE = WAITING // 2  # of one client
+SHARE = WAITING // 2  # of one address
 CONNECTIONS = 8  # of all workers together; Postgres accepts 100 by default
 MIN_CONNECTIONS = 3  # of each worker: three backends with 8 workers have 72
+
+# those that may take long; the other connections are for people who store something
+QUERIES = Turns(at_once=MIN_CONNECTIONS - 1, waiting=WAITING)
+EVERYBODY = Client("everybody")  # whom shared figures are counted for
+
+T = TypeVar("T")
 
 ERRORS = Counter("database_errors", "Times that the database could not be used", ["kind"])
 
@@ -122,6 +128,7 @@ class DatabasePool(AsyncConnectionPool[LimitedConnection]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.shares = Shares(SHARE)
+        self.figures = Shared()
 
 
 def create_pool(settings: Settings) -> DatabasePool:
@@ -168,9 +175,28 @@ async def connect(pool: DatabasePool) -> AsyncIterator[psycopg.AsyncConnection]:
 @asynccontextmanager
 async def connect_for(pool: DatabasePool, client: Client) -> AsyncIterator[psycopg.AsyncConnection]:
     """As `connect`, for what a client asks. Raises Busy too."""
-    with pool.shares.take(client.key):
+    with pool.shares.take(client.address):
         async with connect(pool) as connection:
             yield connection
+
+
+@asynccontextmanager
+async def query_for(pool: DatabasePool, client: Client) -> AsyncIterator[psycopg.AsyncConnection]:
+    """As `connect_for`, for what may take long."""
+    async with QUERIES.take(client), connect(pool) as connection:
+        yield connection
+
+
+async def count_for_everybody(
+    pool: DatabasePool, key: Hashable, count: Callable[[psycopg.AsyncConnection], Awaitable[T]], latest: bool
+) -> T:
+    """What `count` finds, as Shared.get does."""
+
+    async def count_on_connection() -> T:
+        async with query_for(pool, EVERYBODY) as connection:
+            return await count(connection)
+
+    return await pool.figures.get(key, count_on_connection, latest)
 
 
 @contextmanager
@@ -206,8 +232,17 @@ async def _connection(pool: Pool, client: CurrentClient) -> AsyncIterator[psycop
         yield connection
 
 
+async def _query(pool: Pool, client: CurrentClient) -> AsyncIterator[psycopg.AsyncConnection]:
+    try:
+        async with asyncio.timeout(ANSWER_S), query_for(pool, client) as connection:
+            yield connection
+    except TimeoutError as e:
+        raise Busy from e
+
+
 # scope: committed before the response is sent, so that a 201 is not followed by a failed commit
 Connection = Annotated[psycopg.AsyncConnection, Depends(_connection, scope="function")]
+QueryConnection = Annotated[psycopg.AsyncConnection, Depends(_query, scope="function")]
 
 
 async def _snapshot(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection]:

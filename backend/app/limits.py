@@ -118,7 +118,7 @@ class Limits:
     @asynccontextmanager
     async def writing(self, pool: DatabasePool, client: Client) -> AsyncIterator[AsyncConnection]:
         """As `connect`, for what a visitor stores or deletes. Raises TooManyRequests and Busy too."""
-        with pool.shares.take(client.key):
+        with pool.shares.take(client.address):
             salt = await self._todays_salt(pool)
             async with connect(pool) as connection:
                 await self._take(connection, salt, client, {"visit_writes": 1, "address_writes": 1})
@@ -128,7 +128,7 @@ class Limits:
         """Counts a wrong token. Raises TooManyRequests after too many, then also for the right token, and Busy."""
         if not self.on:
             return
-        with pool.shares.take(client.key):
+        with pool.shares.take(client.address):
             salt = await self._todays_salt(pool)
             async with connect(pool) as connection:
                 await self._take(connection, salt, client, {"token_guesses": 1})

@@ -71,6 +71,7 @@ app = FastAPIOffline(
     description=DESCRIPTION,
     lifespan=lifespan,
     responses=responses(MisdirectedRequest),
+    redirect_slashes=False,  # /predict/ is not there; a redirection would lack ROOT_PATH
     telemetry={"tracing": False, "metrics": False, "logs": False},  # else each request looks for OpenTelemetry
 )
 # archive before submissions, so that /submissions/export is not taken for a submission's id

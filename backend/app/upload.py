@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from app import decoding, imaging, screening
 from app.body import parsed_form
-from app.client import find_client
+from app.client import Client, find_client
 from app.errors import (
     BODY_ERRORS,
     BadRequest,
@@ -76,7 +76,7 @@ async def decode_upload(request: Request, data: bytes) -> Prepared:
             await limits.turns.take(find_client(request.scope).key)
         if (drawing := imaging.read_drawing(data)) is not None:
             return drawing
-    reading, gone = ensure_future(_read(data, find_client(request.scope).key)), ensure_future(_hang_up(request))
+    reading, gone = ensure_future(_read(data, find_client(request.scope))), ensure_future(_hang_up(request))
     try:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():
@@ -88,7 +88,7 @@ async def decode_upload(request: Request, data: bytes) -> Prepared:
     return Prepared(sketch, imaging.prepare(sketch))
 
 
-async def _read(data: bytes, client: str) -> np.ndarray:
+async def _read(data: bytes, client: Client) -> np.ndarray:
     start = monotonic()
     async with LARGE.take(client):
         return await decoding.decode(data, decoding.LIMIT_S - (monotonic() - start), lambda: LARGE.wanted)

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from postgres_for_tests import UV, Postgres, free_port  # noqa: F401 (others take UV from here)
 
+from app import turns
 from app.config import BACKEND, Settings, get_settings
 from app.main import app
 from app.recognizer import Recognizer
@@ -46,6 +47,7 @@ def serving(environment: dict[str, str]) -> Iterator[TestClient]:
         for name, value in (USUAL | environment).items():
             patch.setenv(name, value)
         patch.setitem(Settings.model_config, "env_file", None)  # somebody's .env
+        patch.setattr(turns, "KEPT_S", 0.0)  # else a test would see the figures of the one before
         get_settings.cache_clear()
         with TestClient(app) as client:
             yield client

@@ -7,15 +7,20 @@ from ipaddress import ip_address
 HOST = re.compile(r"(?:\[(?P<address>[\da-f:.]+)\]|(?P<name>[\w.-]*?)\.?)(?::\d*)?", re.ASCII)
 # names that end so cannot be registered
 PRIVATE = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+LONGEST = 255  # characters of a header; longer ones would fill the cache
 
 
-@lru_cache(1024)
 def answers_to(host: str, configured: str) -> bool:
     """Whether a `Host` header names this server. `configured`: ALLOWED_HOSTS.
 
     These do: IP addresses, names without a dot (`localhost`, a service of Compose), names of private networks, and
     configured ones: `digits.example.org`, `*.example.org`, or `*` for any.
     """
+    return len(host) <= LONGEST and _answers_to(host, configured)
+
+
+@lru_cache(1024)
+def _answers_to(host: str, configured: str) -> bool:
     found = HOST.fullmatch(host.lower())
     if found is None:
         return False

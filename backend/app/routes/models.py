@@ -1,14 +1,15 @@
 """The models, which of them serves, and since when."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from app import store
-from app.admin import WITH_OR_WITHOUT_TOKEN, AdminOnly, SeesAll
+from app.admin import WITH_OR_WITHOUT_TOKEN, AdminOnly, IsAdmin, SeesAll
 from app.body import described, json_body
 from app.client import CurrentClient
-from app.database import Connection, Pool, connect_for
+from app.database import Connection, Pool, connect_for, count_for_everybody
 from app.errors import (
     BODY_ERRORS,
     DATABASE_ERRORS,
@@ -34,21 +35,28 @@ Version = Annotated[str, Path(pattern="^[ -~]+$", description="version of the mo
 
 
 @router.get("/models", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(WrongToken, AdminDisabled, Busy))
-async def list_models(serving: Serving, pool: Pool, client: CurrentClient, sees_all: SeesAll) -> list[Model]:
+async def list_models(
+    serving: Serving, pool: Pool, client: CurrentClient, is_admin: IsAdmin, sees_all: SeesAll
+) -> list[Model]:
     """Every model, newest first: its card, the gate's verdict, its accuracy on the sketches that it read, and its race
     with the serving model, if it was in one.
 
     Without a database, only the model that serves. Where GALLERY is `approved`, only approved sketches count, unless
-    the admin token is sent.
+    the admin token is sent. Without it, those of the last seconds may be missing.
     """
     try:
+        count = partial(store.statistics.count_by_model, sees_all=sees_all)
+        judged = await count_for_everybody(pool, ("models", sees_all), count, latest=is_admin)
         async with connect_for(pool, client) as connection:
-            models = await store.models.list_all(connection, serving.version, sees_all)
+            models = await store.models.list_all(connection, serving.version)
             races = {race.challenger: race for race in await store.races.list_latest(connection)}
     except DatabaseUnavailable:
-        models, races = [], {}
+        judged, models, races = [], [], {}
+    sketches = {each.model: each for each in judged}
     for model in models:
         model.race = races.get(model.version)
+        if own := sketches.get(model.version):
+            model.submissions, model.accuracy = own.submissions, own.accuracy
     if not any(model.serving for model in models):  # it is not in the database yet
         alone = Model(
             version=serving.version, created_at=None, serving=True, sha256=serving.card.sha256, card=serving.card

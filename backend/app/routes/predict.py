@@ -104,7 +104,7 @@ async def explain(
 ) -> Explanation:
     """Show which ink led to the prediction, by erasing the sketch bit by bit (occlusion; Zeiler & Fergus, 2014)."""
     image = upload.image
-    async with EXPLANATIONS.take(client.key):
+    async with EXPLANATIONS.take(client):
         relevance = await run_in_threadpool(model.explain, image, digit)
     prediction = _prediction(model, model.read(image)).model_dump(exclude={"preview"})
     return Explanation(**prediction, preview=_data_url(image), relevance=relevance.round(4).tolist())

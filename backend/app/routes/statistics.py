@@ -1,37 +1,33 @@
 """Figures on what people submitted."""
 
-from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from psycopg import AsyncConnection
 
 from app import drift, store
-from app.admin import WITH_OR_WITHOUT_TOKEN, SeesAll
-from app.client import CurrentClient
-from app.database import Connection
+from app.admin import WITH_OR_WITHOUT_TOKEN, IsAdmin, SeesAll
+from app.database import Pool, count_for_everybody
 from app.errors import DATABASE_ERRORS, AdminDisabled, WrongToken, responses
 from app.registry import Serving
 from app.schemas.statistics import Answers, ConfidenceBin, DigitStatistics, Drift, Statistics
-from app.turns import Turns
-
-# each takes a connection for about a second where there are 100,000 sketches; the others are for those who draw
-QUERIES = Turns(at_once=2, waiting=16)
 
 router = APIRouter(tags=["statistics"], responses=responses(WrongToken, AdminDisabled, *DATABASE_ERRORS))
 
 
-async def _take_turn(client: CurrentClient) -> AsyncIterator[None]:
-    async with QUERIES.take(client.key):
-        yield
-
-
-@router.get("/statistics", dependencies=[Depends(_take_turn, scope="function")], openapi_extra=WITH_OR_WITHOUT_TOKEN)
-async def get_statistics(sees_all: SeesAll, connection: Connection, serving: Serving) -> Statistics:
+@router.get("/statistics", openapi_extra=WITH_OR_WITHOUT_TOKEN)
+async def get_statistics(is_admin: IsAdmin, sees_all: SeesAll, pool: Pool, serving: Serving) -> Statistics:
     """Accuracy overall, by digit, confidence, day and model, the confusion matrix, and how sure the answers were.
 
-    Where GALLERY is `approved`, only approved submissions count, unless the admin token is sent.
+    Where GALLERY is `approved`, only approved submissions count, unless the admin token is sent. Without it, those of
+    the last seconds may be missing.
     """
+    key, count = ("statistics", sees_all, serving.version), partial(_count, sees_all=sees_all, model=serving.version)
+    return await count_for_everybody(pool, key, count, latest=is_admin)
+
+
+async def _count(connection: AsyncConnection, sees_all: bool, model: str) -> Statistics:
     counts = await store.statistics.count_by_answer(connection, sees_all)
     matrix = [[0] * 10 for _ in range(10)]
     for count in counts:
@@ -58,7 +54,7 @@ async def get_statistics(sees_all: SeesAll, connection: Connection, serving: Ser
         by_day_and_model=await store.statistics.count_by_day_and_model(connection, sees_all),
         answers=Answers(total=answers, unsure=unsure_answers, unsure_share=_share(unsure_answers, answers)),
         answers_by_day=answers_by_day,
-        drift=await _drift(connection, serving.version),
+        drift=await _drift(connection, model),
     )
 
 

@@ -17,7 +17,7 @@ from app import imaging, store
 from app.admin import WITH_OR_WITHOUT_TOKEN, AdminOnly, IsAdmin, SeesAll
 from app.body import FormRoute, described, json_body
 from app.client import CurrentClient
-from app.database import Connection, Pool, connect
+from app.database import Connection, Pool, QueryConnection, connect
 from app.errors import (
     BODY_ERRORS,
     DATABASE_ERRORS,
@@ -130,7 +130,7 @@ async def submit(
 @router.get("", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=responses(BadCursor, WrongToken, AdminDisabled))
 async def list_submissions(
     sees_all: SeesAll,
-    connection: Connection,
+    connection: QueryConnection,
     filters: Filters,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[
@@ -156,7 +156,7 @@ async def list_submissions(
 
 @router.get("/count", openapi_extra=WITH_OR_WITHOUT_TOKEN, responses=WITH_TOKEN)
 async def count_submissions(
-    sees_all: SeesAll, connection: Connection, filters: Filters, order: Sorting = "newest"
+    sees_all: SeesAll, connection: QueryConnection, filters: Filters, order: Sorting = "newest"
 ) -> SubmissionCount:
     """How many submissions the pages of the list hold, with the same filters and order."""
     found = await store.pages.count(connection, order, approved_only=None if sees_all else True, **filters)

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from app.card import Card, UnusableCard, Verdict
 from app.errors import ModelRefused
 from app.schemas.models import Model
-from app.store.conditions import COUNTED
 from app.store.rows import fetch_one
 
 
@@ -90,26 +89,20 @@ async def find_weights(connection: AsyncConnection, version: str) -> bytes | Non
         return await cursor.fetchone()
 
 
-async def list_all(connection: AsyncConnection, serving: str, sees_all: bool) -> list[Model]:
-    """Newest first. `serving`: the version that serves in this process. Sketches are counted as in the statistics."""
+async def list_all(connection: AsyncConnection, serving: str) -> list[Model]:
+    """Newest first. `serving`: the version that serves in this process."""
     async with connection.cursor(row_factory=class_row(Model)) as cursor:
         await cursor.execute(
-            f"""
+            """
             SELECT version, created_at, version = %(serving)s AS serving, encode(sha256, 'hex') AS sha256, card,
-                   verdict, coalesce(submissions, 0) AS submissions, accuracy, promoted_at
+                   verdict, promoted_at
             FROM models
-            LEFT JOIN (
-                SELECT model AS version, count(*) AS submissions, avg(correct::int)::float AS accuracy
-                FROM submissions
-                WHERE {COUNTED} AND true_label IS NOT NULL
-                GROUP BY model
-            ) AS judged USING (version)
             LEFT JOIN (
                 SELECT model AS version, max(created_at) AS promoted_at FROM promotions GROUP BY model
             ) AS promoted USING (version)
             ORDER BY created_at DESC, version
             """,
-            {"serving": serving, "all": sees_all},
+            {"serving": serving},
         )
         return await cursor.fetchall()
 

@@ -30,19 +30,32 @@ async def insert(connection: AsyncConnection, rows: Sequence[NewPrediction]) -> 
             await copy.write_row(row)
 
 
-async def delete_old(connection: AsyncConnection, days: int, limit: int) -> int:
-    """Deletes at most `limit` rows older than `days`, and returns how many."""
+async def delete_old(connection: AsyncConnection, days: int, most: int, limit: int) -> int:
+    """Deletes rows older than `days`, and the first ones if there are more than `most`; returns how many.
+
+    At most `limit` at once. The ids tell how many there are: counting would take long.
+    """
     cursor = await connection.execute(
         """
         DELETE FROM predictions
         WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM predictions
-            WHERE created_at < now() - make_interval(days => %(days)s)
-            ORDER BY created_at
+            (
+                SELECT ctid FROM predictions
+                WHERE created_at < now() - make_interval(days => %(days)s)
+                ORDER BY created_at
+                LIMIT %(limit)s
+            )
+            UNION
+            (
+                SELECT ctid FROM predictions
+                WHERE id <= (SELECT max(id) FROM predictions) - %(most)s
+                ORDER BY id
+                LIMIT %(limit)s
+            )
             LIMIT %(limit)s
         ))
         """,
-        {"days": days, "limit": limit},
+        {"days": days, "most": most, "limit": limit},
     )
     return cursor.rowcount
 

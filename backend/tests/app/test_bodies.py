@@ -9,6 +9,7 @@ from starlette.types import Message
 
 from app import bodies
 from app.bodies import LimitBody, Refused
+from app.client import Client
 
 Outcome = int | Refused
 
@@ -193,3 +194,22 @@ def test_body_that_was_read_can_be_followed_by_a_long_answer(monkeypatch):
         return scope["last"]
 
     assert asyncio.run(main()) == {"type": "http.disconnect"}
+
+
+def test_visits_of_one_address_share_its_memory(monkeypatch):
+    """As test_client_that_takes_more_than_its_share…: visits are made up by browsers."""
+    monkeypatch.setattr(bodies, "find_client", lambda scope: Client(scope["client"][0], str(id(scope))))
+    large_room(monkeypatch)
+
+    async def main() -> list[Outcome]:
+        readers = Readers()
+        first = asyncio.ensure_future(readers.read(come(40)))
+        await asyncio.sleep(0.01)
+        second = asyncio.ensure_future(readers.read(come(40)))
+        await asyncio.sleep(0.01)
+        readers.finish.set()
+        return await asyncio.gather(first, second)
+
+    kept, refused = asyncio.run(main())
+    assert kept == 40
+    assert (refused.status_code, refused.name) == (503, "Busy")

@@ -136,3 +136,18 @@ def test_as_many_workers_as_a_container_may_use_cores(nothing_set, monkeypatch, 
     assert Settings().worker_count == most
     monkeypatch.setenv("WORKERS", "3")
     assert Settings().worker_count == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("/api", "/api"), ("api", "/api"), ("/api/", "/api"), ("/", ""), ("a/b-c.d/", "/a/b-c.d")]
+)
+def test_root_path_may_be_written_with_or_without_slashes(nothing_set, monkeypatch, written, meant):
+    monkeypatch.setenv("ROOT_PATH", written)
+    assert Settings().root_path == meant
+
+
+@pytest.mark.parametrize("written", ["https://example.org/api", "/a//b", "/a b", "/api?x"])
+def test_root_path_that_is_no_path_is_refused(nothing_set, monkeypatch, written):
+    monkeypatch.setenv("ROOT_PATH", written)
+    with pytest.raises(ValidationError, match="root_path"):
+        Settings()

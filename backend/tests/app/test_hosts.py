@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.hosts import answers_to
+from app import hosts
+from app.hosts import LONGEST, answers_to
 
 NEIGHBOURS = [
     "localhost",
@@ -68,3 +69,10 @@ def test_wildcard_covers_what_is_below_it():
 
 def test_wildcard_covers_no_malformed_one():
     assert not answers_to("a b", "*")
+
+
+def test_longer_ones_are_refused_without_taking_memory():
+    before = hosts._answers_to.cache_info().currsize
+    assert not any(answers_to(letter * (LONGEST + 1), "*") for letter in "abc")
+    assert hosts._answers_to.cache_info().currsize == before
+    assert answers_to("a" * LONGEST, "")

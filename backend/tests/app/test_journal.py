@@ -244,6 +244,20 @@ def test_rows_are_deleted_when_they_are_too_old(postgres, database, quick, monke
     assert len(rows(database)) == 3
 
 
+def test_oldest_rows_are_deleted_when_there_are_too_many(postgres, database, quick, monkeypatch):
+    monkeypatch.setattr(journal, "MOST", 20)
+    monkeypatch.setattr(journal, "CLEAN_AT_ONCE", 10)
+    insert_old(database, 35, days=1, model="too many")
+    insert_old(database, 20, days=0)
+
+    async def run():
+        async with pool_of(settings(postgres)) as pool, Journal(30).writing(pool):
+            assert await until(lambda: not rows(database, "too many"))
+
+    asyncio.run(run())
+    assert len(rows(database)) == 20
+
+
 @pytest.mark.long
 def test_days_are_a_setting(postgres, database):
     insert_old(database, 2, days=3)

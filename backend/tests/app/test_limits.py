@@ -521,7 +521,7 @@ def test_an_invalid_limit_is_refused(wrong: str):
 
 def test_client_with_all_its_share_of_the_database_is_refused_and_others_are_not(limited, monkeypatch):
     monkeypatch.setattr("app.database.SHARE", 0)
-    for path in ("/submissions", "/models", "/statistics"):
+    for path in ("/promotions", "/models"):
         assert_problem(limited().get(path, headers=sent_by()), 503, "Busy")
     client = limited()
     assert_problem(store_one(client, sent_by()), 503, "Busy")

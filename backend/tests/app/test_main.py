@@ -118,6 +118,11 @@ def test_unknown_path_is_not_found(client):
     assert_problem(client.get("/nowhere"), 404, "NotFound")
 
 
+def test_slash_at_the_end_is_another_path(client):
+    for path in ("/submissions/", "/statistics/", "/health/live/"):
+        assert_problem(client.get(path, follow_redirects=False), 404, "NotFound")
+
+
 def test_wrong_method_is_refused(client):
     assert_problem(client.get("/predict"), 405, "MethodNotAllowed")
     assert_problem(client.post("/statistics"), 405, "MethodNotAllowed")

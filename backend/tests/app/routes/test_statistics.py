@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import store
+from app import store, turns
 from app.drift import psi
-from tests.calls import insert, predict, submit
+from tests.calls import ADMIN, insert, predict, submit
 from tests.drawings import draw, encode, seven
 
 # label, prediction, confidence, unsure, status, model, when; the figures below are counted by hand
@@ -245,20 +245,37 @@ def test_answers_of_predict_reach_the_statistics(client, model):
     assert figures["drift"]["reference"] == 3
 
 
-def test_a_client_that_asks_often_leaves_connections_to_others(client, monkeypatch):
-    running, most = 0, 0
+# --- shared -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch) -> list[bool]:
+    """For each time that submissions were counted, whether all of them."""
+    times: list[bool] = []
     count_by_answer = store.statistics.count_by_answer
 
-    async def slow(*arguments):
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0.05)
-        running -= 1
-        return await count_by_answer(*arguments)
+    async def slow(connection, sees_all):
+        times.append(sees_all)
+        await asyncio.sleep(0.3)
+        return await count_by_answer(connection, sees_all)
 
     monkeypatch.setattr(store.statistics, "count_by_answer", slow)
+    return times
+
+
+def test_those_who_ask_at_once_share_one_answer(client, counted):
     with ThreadPoolExecutor(30) as strangers:
-        statuses = set(strangers.map(lambda _: client.get("/statistics").status_code, range(60)))
-    assert most == 1
-    assert statuses == {200, 503}
+        statuses = set(strangers.map(lambda _: client.get("/statistics").status_code, range(30)))
+    assert statuses == {200}
+    assert len(counted) == 1
+
+
+def test_answer_is_kept_for_a_while_but_not_for_reviewers(client, database, counted, monkeypatch):
+    monkeypatch.setattr(turns, "KEPT_S", 60)
+    seen = []
+    for headers in ({}, {}, ADMIN, {}):
+        seen.append(client.get("/statistics", headers=headers).json()["total"])
+        insert(database)
+    client.portal.call(client.app.state.pool.figures._tasks.clear)
+    assert seen == [0, 0, 2, 2]
+    assert len(counted) == 2
