@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 import psycopg
 import pytest
 import torch
+from postgres_for_tests import Postgres
 
 import retrain as script
 from app import imaging, store
@@ -411,6 +413,15 @@ def test_unknown_weights_are_said_to_be_so(retrain, database):
     assert "Traceback" not in said
 
 
+@pytest.fixture
+def untouched(postgres: Postgres) -> Iterator[None]:
+    """A database of this name, which has no tables."""
+    with postgres.connect() as owner:
+        owner.execute("CREATE DATABASE untouched")
+        yield
+        owner.execute("DROP DATABASE untouched")
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
@@ -418,10 +429,10 @@ def test_unknown_weights_are_said_to_be_so(retrain, database):
         ({"DB_HOST": "nowhere.invalid"}, "nowhere.invalid"),
         ({"POSTGRES_PASSWORD": "wrong", "DB_PASSWORD": "wrong"}, "password authentication failed"),
         ({"POSTGRES_DB": "nobodys"}, "nobodys"),
-        ({"POSTGRES_DB": "template1"}, "not set up"),
+        ({"POSTGRES_DB": "untouched"}, "not set up"),
     ],
 )
-def test_database_that_cannot_be_used_is_said_to_be_so(postgres, monkeypatch, settings, reason):
+def test_database_that_cannot_be_used_is_said_to_be_so(postgres, untouched, monkeypatch, settings, reason):
     for name, value in (postgres.environment | settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(script, "get_settings", Settings)
