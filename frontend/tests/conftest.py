@@ -88,10 +88,11 @@ class Server:
             self.process = None
 
 
-# not by the .env of whoever runs the tests, which comes where a variable is empty
+# not by the .env of whoever runs the tests, which comes where a variable is empty; and figures are not kept for others
 SERVE = """
-from app import config, server
+from app import config, server, turns
 config.Settings.model_config["env_file"] = None
+turns.KEPT_S = 0
 server.main()
 """
 
