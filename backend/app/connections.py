@@ -19,9 +19,9 @@ MANY = 1024  # half of those that are accepted
 LOOK_S = 0.05
 UNREAD_S = 20  # for a client to take some of a response
 
-Peer = tuple[str, int]  # address and port
+Peer = tuple[str, str]  # address and port, as granian has them
 
-_in_use: dict[Peer, str] = {}  # connections with a request, and the address of the client that it is for
+_in_use: dict[Peer, Scope] = {}  # connections with a request
 
 
 class NoteInUse:
@@ -31,11 +31,10 @@ class NoteInUse:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope.get("client"):  # in the lifespan
+        peer = scope.get("client")
+        if peer is None:  # in the lifespan
             return await self.app(scope, receive, send)
-        address, port = scope["client"]
-        peer = (address, int(port))  # granian has it as text
-        _in_use[peer] = find_client(scope).address
+        _in_use[peer] = scope
         try:
             await self.app(scope, receive, send)
         finally:
@@ -68,7 +67,8 @@ def choose(peers: list[Peer], most: int) -> set[Peer]:
     """Which to close, so that `most` are left: all clients may keep as many, first those with a request."""
     by_client = defaultdict(list)
     for peer in sorted(peers, key=_in_use.__contains__, reverse=True):
-        by_client[_in_use.get(peer) or network(peer[0])].append(peer)
+        scope = _in_use.get(peer)
+        by_client[find_client(scope).address if scope else network(peer[0])].append(peer)
     left, each = most, 0
     for place, number in enumerate(sorted(map(len, by_client.values()))):
         each = left // (len(by_client) - place)
@@ -88,7 +88,7 @@ def _connections(port: int) -> Iterator[tuple[socket.socket, Peer]]:
     for connection in _sockets(port):
         with suppress(OSError):  # one that only listens
             address, its_port, *_ = connection.getpeername()
-            yield connection, (address, its_port)
+            yield connection, (address, str(its_port))
 
 
 def _sockets(port: int) -> Iterator[socket.socket]:

@@ -17,6 +17,7 @@ from threading import Thread
 import pytest
 
 from app import connections
+from app.client import Client
 from app.config import BACKEND
 from tests.app.routes.test_health import requests, samples
 from tests.app.test_middleware import away
@@ -160,8 +161,10 @@ def test_thousands_of_idle_connections_stop_neither_others_nor_what_has_begun(se
     ],
 )
 def test_clients_with_the_most_connections_lose_some(monkeypatch, most, expected):
-    """b's connections come through a proxy at c's address."""
-    monkeypatch.setattr(connections, "_in_use", {("c", port): "b" for port in range(5)} | {("a", 6): "a"})
+    """b's connections come through a proxy at c's address, and c has one of its own."""
+    in_use = {("c", port): {"of": "b"} for port in range(5)} | {("a", 6): {"of": "a"}}
+    monkeypatch.setattr(connections, "_in_use", in_use)
+    monkeypatch.setattr(connections, "find_client", lambda scope: Client(scope["of"]))
     peers = [("a", port) for port in range(7)] + [("c", port) for port in range(6)]
     monkeypatch.setattr(connections, "network", lambda address: address)
     kept = set(peers) - connections.choose(peers, most)
