@@ -49,9 +49,10 @@ def watch(port: int) -> None:
     limited = not hasattr(socket, "TCP_USER_TIMEOUT")  # only on Linux
     while True:
         time.sleep(LOOK_S)
-        limited = limited or _limit_unread(port)
-        if len(os.listdir("/dev/fd")) > MANY:
-            hang_up(port, choose([peer for _, peer in _connections(port)], MANY))
+        with suppress(OSError):  # no file is left to list the others with
+            limited = limited or _limit_unread(port)
+            if len(os.listdir("/dev/fd")) > MANY:
+                hang_up(port, choose([peer for _, peer in _connections(port)], MANY))
 
 
 def _limit_unread(port: int) -> bool:
