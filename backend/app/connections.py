@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.client import find_client, network
 
-MANY = 1024  # half of those that are accepted
+FULL = 768  # of those that are accepted (CONNECTIONS of server.py)
+MANY = 512  # fewer than FULL, since each look takes some milliseconds
 LOOK_S = 0.05
 UNREAD_S = 20  # for a client to take some of a response
 
@@ -44,14 +45,14 @@ class NoteInUse:
 def watch(port: int) -> None:
     """Has connections closed whose client reads nothing, and makes room; never returns.
 
-    Where there are more than MANY connections to `port`, closes some of the clients with the most, over and over.
+    Where there are more than FULL connections to `port`, closes those of the clients with the most, until MANY are left.
     """
     limited = not hasattr(socket, "TCP_USER_TIMEOUT")  # only on Linux
     while True:
         time.sleep(LOOK_S)
         with suppress(OSError):  # no file is left to list the others with
             limited = limited or _limit_unread(port)
-            if len(os.listdir("/dev/fd")) > MANY:
+            if len(os.listdir("/dev/fd")) > FULL:
                 hang_up(port, choose([peer for _, peer in _connections(port)], MANY))
 
 

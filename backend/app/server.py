@@ -33,7 +33,7 @@ from granian.log import LogLevels
 from app import logs
 from app.config import Settings, get_settings
 
-CONNECTIONS = 2048  # that a worker accepts; others wait
+CONNECTIONS = 1024  # that a worker accepts; others wait
 FILES = 2 * CONNECTIONS
 HEADERS_BYTES = 32_768  # also how much of a body is read at a time
 HEADERS_MS = 20_000  # for the headers to arrive; also the keep-alive timeout

@@ -19,6 +19,7 @@ import pytest
 from app import connections
 from app.client import Client
 from app.config import BACKEND
+from benchmarks.processes import cpu_seconds
 from tests.app.routes.test_health import requests, samples
 from tests.app.test_middleware import away
 from tests.calls import predict
@@ -149,6 +150,9 @@ def test_thousands_of_idle_connections_stop_neither_others_nor_what_has_begun(se
         assert longest_wait(service) < AT_ONCE_S
         begun.sendall(data[100:])
         assert b" 200 " in answer(begun)
+        before = cpu_seconds(service.process.pid)
+        time.sleep(2)
+        assert cpu_seconds(service.process.pid) - before < 0.2, "those that are left take no time"
 
 
 @pytest.mark.parametrize(
