@@ -18,6 +18,7 @@ from app.client import find_client, network
 FULL = 768  # of those that are accepted (CONNECTIONS of server.py)
 MANY = 512  # fewer than FULL, since each look takes some milliseconds
 LOOK_S = 0.05
+LOOK_AGAIN_S = 0.01  # while there are too many
 UNREAD_S = 20  # for a client to take some of a response
 
 Peer = tuple[str, str]  # address and port, as granian has them
@@ -45,14 +46,16 @@ class NoteInUse:
 def watch(port: int) -> None:
     """Has connections closed whose client reads nothing, and makes room; never returns.
 
-    Where there are more than FULL connections to `port`, closes those of the clients with the most, until MANY are left.
+    Where there are more than FULL connections to `port`, closes those of the clients with the most; MANY are left.
     """
     limited = not hasattr(socket, "TCP_USER_TIMEOUT")  # only on Linux
+    full = False
     while True:
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_AGAIN_S if full else LOOK_S)
         with suppress(OSError):  # no file is left to list the others with
             limited = limited or _limit_unread(port)
-            if len(os.listdir("/dev/fd")) > FULL:
+            full = len(os.listdir("/dev/fd")) > FULL
+            if full:
                 hang_up(port, choose([peer for _, peer in _connections(port)], MANY))
 
 

@@ -33,7 +33,7 @@ class Tally:
         self.sent: dict[UUID, Sent] = {}
         self.stored: dict[UUID, str] = {}  # key → id, of each 201
         self.contradictions: list[str] = []  # a repeated request that got another id
-        self.problems: Counter[str] = Counter()  # answers that were none, by what was asked and status
+        self.problems: Counter[str] = Counter()  # failed requests, by what was asked and status
         self.repeated = self.lost = 0
         self.deadline = float("inf")
 

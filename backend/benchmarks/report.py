@@ -37,7 +37,7 @@ def faults(outcome: Outcome) -> list[str]:
 
 
 def _statuses(outcome: Outcome) -> Counter[str]:
-    """Of all answers that visitors and the hostile client got, but for those that went well."""
+    """Of the hostile client's requests, and of the visitors' that failed."""
     every = Counter()
     for what, number in outcome.tally.problems.items():
         every[_status(what)] += number
@@ -66,8 +66,8 @@ def _readings(outcome: Outcome) -> str:
     usual = [one for one in readings if one.start + one.seconds < start or one.start > end]
     rows = {
         "all": readings,
-        "but for the restart": usual,
-        "of these, by the page": [one for one in usual if one.through_page],
+        "excluding the restart": usual,
+        "of these, through the page": [one for one in usual if one.through_page],
         "of these, by the backend": [one for one in usual if not one.through_page],
     }
     lines = ["| readings | number | answered | p50 ms | p95 ms | p99 ms | longest ms |", "| --- |" + " --- |" * 6]
@@ -89,7 +89,7 @@ def _problems(outcome: Outcome) -> str:
     counted = ", ".join(f"{what} {number}×" for what, number in sorted(problems.items())) or "none"
     of_500 = sum(number for what, number in problems.items() if _status(what) == "500")
     of_429 = sum(number for what, number in problems.items() if _status(what) == "429")
-    return f"Answers that were none, to visitors: {counted}. 500: {of_500}; 429: {of_429}."
+    return f"Failed requests of visitors: {counted}. 500: {of_500}; 429: {of_429}."
 
 
 def _sketches(outcome: Outcome) -> str:
@@ -122,7 +122,7 @@ def _attacks(outcome: Outcome) -> str:
         statuses[attack["kind"]].update(attack["statuses"])
         longest[attack["kind"]] = max(longest[attack["kind"]], attack["end"] - attack["start"])
     lines = [
-        "| what was sent | its answers | longest s | readings meanwhile | p50 ms | p95 ms | p99 ms | longest ms |",
+        "| attack | responses | longest s | readings meanwhile | p50 ms | p95 ms | p99 ms | longest ms |",
         "| --- |" + " --- |" * 7,
     ]
     for kind, some in during.items():

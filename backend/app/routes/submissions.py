@@ -67,6 +67,10 @@ IdempotencyKey = Annotated[
 
 ONE = "/{submission_id:uuid}"  # uuid: else DELETE /submissions/count would match, too
 WITH_TOKEN = responses(WrongToken, AdminDisabled)  # if the token is optional
+IMAGE_CACHING = {
+    "Cache-Control": "private, max-age=86400, immutable",
+    "Vary": "Authorization, Idempotency-Key",  # it may be hidden without them
+}
 ADMIN = responses(TokenMissing, WrongToken, AdminDisabled, ForeignOrigin, *BODY_ERRORS)  # if it is required
 
 
@@ -223,7 +227,7 @@ async def get_image(
     image = await store.submissions.find_image(connection, submission_id, sees_all, idempotency_key)
     if image is None:
         raise SubmissionNotFound
-    return Response(image, media_type="image/png", headers={"Cache-Control": "private, max-age=86400, immutable"})
+    return Response(image, media_type="image/png", headers=IMAGE_CACHING)
 
 
 @router.patch(

@@ -127,6 +127,7 @@ def test_nothing_is_cached_without_caching_headers(answers):
     for answer in others:
         assert answer.headers["Cache-Control"] == "no-store"
     assert image.headers["Cache-Control"] == "private, max-age=86400, immutable"
+    assert image.headers["Vary"] == "Authorization, Idempotency-Key"
     assert "Cache-Control" not in answers["files"][0].headers
 
 
