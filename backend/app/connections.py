@@ -18,7 +18,8 @@ from app.client import find_client, network
 FULL = 768  # of those that are accepted (CONNECTIONS of server.py)
 MANY = 512  # fewer than FULL, since each look takes some milliseconds
 LOOK_S = 0.05
-LOOK_AGAIN_S = 0.01  # while there are too many
+LOOK_AGAIN_S = 0.01  # after some were closed
+ALL_NEEDED_S = 1.0  # to the next look where there are too many, but each client has one
 UNREAD_S = 20  # for a client to take some of a response
 
 Peer = tuple[str, str]  # address and port, as granian has them
@@ -46,17 +47,20 @@ class NoteInUse:
 def watch(port: int) -> None:
     """Has connections closed whose client reads nothing, and makes room; never returns.
 
-    Where there are more than FULL connections to `port`, closes those of the clients with the most; MANY are left.
+    Where there are more than FULL connections to `port`, closes those of the clients with the most, until MANY are left
+    or each client has one.
     """
     limited = not hasattr(socket, "TCP_USER_TIMEOUT")  # only on Linux
-    full = False
+    pause = LOOK_S
     while True:
-        time.sleep(LOOK_AGAIN_S if full else LOOK_S)
+        time.sleep(pause)
+        pause = LOOK_S
         with suppress(OSError):  # no file is left to list the others with
             limited = limited or _limit_unread(port)
-            full = len(os.listdir("/dev/fd")) > FULL
-            if full:
-                hang_up(port, choose([peer for _, peer in _connections(port)], MANY))
+            if len(os.listdir("/dev/fd")) > FULL:
+                chosen = choose([peer for _, peer in _connections(port)], MANY)
+                hang_up(port, chosen)
+                pause = LOOK_AGAIN_S if chosen else ALL_NEEDED_S
 
 
 def _limit_unread(port: int) -> bool:

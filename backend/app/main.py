@@ -97,8 +97,8 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
 
 
 def _field(place: str, *path: str | int) -> str | int:
-    """The name of a parameter; of an optional one, pydantic adds the type that it tried. In a body the innermost."""
-    return path[-1 if place == "body" else 0] if path else place
+    """The name of a parameter or field; after it, pydantic adds which type it tried, or where in a list it is."""
+    return path[0] if path else place
 
 
 @app.exception_handler(HTTPException)

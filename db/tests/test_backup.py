@@ -141,6 +141,7 @@ def test_submissions_are_overwritten_only_when_told_to(database: Database, good:
     refused = backup(database, name, "restore", given=good)
     assert refused.returncode != 0
     assert b"--overwrite" in refused.stderr
+    assert b"damaged" not in refused.stderr
     assert rows(database, name) == before
     assert backup(database, name, "restore", "--overwrite", given=good).returncode == 0
     assert len(rows(database, name)) == 11

@@ -219,6 +219,7 @@ def test_a_restore_overwrites_only_when_told_to(checkout: Checkout, tmp_path: Pa
     refused = checkout.run("./up.sh", "--restore", str(file))
     assert refused.returncode == 1
     assert "--overwrite" in refused.stderr
+    assert "damaged" not in refused.stderr
     assert len(submissions(checkout)) == 1
     assert checkout.run("./up.sh", "--restore", str(file), "--overwrite").returncode == 0
     assert submissions(checkout) == before

@@ -624,7 +624,9 @@ def test_visit_is_stored_but_not_returned(client, database):
     assert answer.status_code == 201
     assert str(visit) not in answer.text + client.get("/submissions").text
     assert database.execute("SELECT visit FROM submissions").fetchone()["visit"] == visit
-    assert_problem(submit(client, visit="me"), 422, "InvalidRequest")
+    refused = submit(client, visit="me")
+    assert_problem(refused, 422, "InvalidRequest")
+    assert refused.json()["detail"].startswith("visit: ")
 
 
 def test_key_alone_undoes_and_reveals_nothing(client, database):
