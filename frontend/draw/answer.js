@@ -1,6 +1,8 @@
 // The card that shows the reading. Its size never changes. Screen readers hear what it says once it rests: while the pen moves,
 // it changes several times a second.
 
+import { punctuated } from "./words.js";
+
 const RESTS_MS = 600;
 
 export class Answer {
@@ -16,7 +18,7 @@ export class Answer {
       if (this.parts[name].textContent !== text) this.parts[name].textContent = text;
     }
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => (this.parts[".spoken"].textContent = `${sentence}. ${detail}`), RESTS_MS);
+    this.resting = setTimeout(() => (this.parts[".spoken"].textContent = `${punctuated(sentence)} ${detail}`), RESTS_MS);
   }
 
   // What the model saw, or null.

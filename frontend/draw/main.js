@@ -115,6 +115,7 @@ class Page {
   }
 
   took() {
+    document.activeElement?.closest("a")?.blur(); // Enter is for the picture, not for the link that led here
     this.why.close();
     this.emptied();
     this.reply.wait();
@@ -221,6 +222,7 @@ class Page {
 
   undoable() {
     this.keypad.undoable = Boolean(this.mine.last);
+    this.sheet.keepOriginals(new Set(this.mine.undoable.map((entry) => entry.key)));
     clearTimeout(this.tooLate);
     this.tooLate = setTimeout(() => this.undoable(), UNDO_IS_CHECKED_MS);
   }

@@ -16,8 +16,12 @@ export class Mine {
 
   // The sketch that Undo would take back.
   get last() {
-    const last = this.entries.at(-1);
-    return last && Date.now() - last.at < UNDO_FOR_MS ? last : undefined;
+    return this.undoable.at(-1);
+  }
+
+  // Those that Undo can take back, one after the other.
+  get undoable() {
+    return this.entries.filter((entry) => Date.now() - entry.at < UNDO_FOR_MS);
   }
 
   find(key) {

@@ -43,12 +43,18 @@ export class Photo {
     this.notice.textContent = words ?? "";
   }
 
+  // Unless something else happens on the sheet while the file is loaded.
   async take(file) {
     if (!file) return;
+    const loading = (this.loading = {});
     if (!file.size) return this.onRefuse("The file is empty.");
-    const picture = file.size > LARGE_BYTES || !READ_BY_BACKEND.includes(file.type) ? await smaller(file) : file;
+    const readable = READ_BY_BACKEND.includes(file.type);
+    const picture = file.size > LARGE_BYTES || !readable ? await smaller(file) : file;
+    const bytes = new Uint8Array(await picture.arrayBuffer());
+    if (loading !== this.loading) return;
+    if (picture === file && !readable) return this.onRefuse(NO_PREVIEW);
     if (picture.size > MAX_BYTES) return this.onRefuse("The file is larger than 10 MB.");
-    this.show({ bytes: new Uint8Array(await picture.arrayBuffer()), type: picture.type || "application/octet-stream" });
+    this.show({ bytes, type: picture.type });
     this.onTake();
   }
 
@@ -61,6 +67,7 @@ export class Photo {
   }
 
   drop() {
+    this.loading = null;
     if (this.file) URL.revokeObjectURL(this.file.url);
     this.file = this.refusal = null;
     this.#note(null);

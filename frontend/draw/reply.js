@@ -1,7 +1,7 @@
 // What the card and the keypad show: the reading while the pen moves, the reaction to a label, and what to draw next.
 
 import { Refused } from "./server.js";
-import { article, plain, reaction, verdict } from "./words.js";
+import { article, plain, punctuated, reaction, verdict } from "./words.js";
 
 const INVITATION = { kind: "waiting", sign: "?", sentence: "Draw a digit", detail: "I read along while you draw." };
 const WAITING = { kind: "waiting", sign: "…", sentence: "One moment", detail: "I’m reading it." };
@@ -134,7 +134,7 @@ export class Reply {
 
   // In a round, together with the next digit to draw.
   #react(said) {
-    this.said = /[.!?]$/.test(said.sentence) ? said.sentence : `${said.sentence}.`;
+    this.said = punctuated(said.sentence);
     this.answer.say(this.asks().asked ? this.#invitation() : said);
   }
 

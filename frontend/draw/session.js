@@ -23,6 +23,18 @@ export function keep(name, value) {
   }
 }
 
+// Removes the values whose names begin with `prefix`, except those that end in one of `endings`, a Set.
+export function forget(prefix, endings) {
+  const start = `draw.${prefix}`;
+  try {
+    for (const name of Object.keys(sessionStorage)) {
+      if (name.startsWith(start) && !endings.has(name.slice(start.length))) sessionStorage.removeItem(name);
+    }
+  } catch {
+    // forbidden: there are none
+  }
+}
+
 // crypto.randomUUID is missing where the page is not served over HTTPS, as on a phone in the same network
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

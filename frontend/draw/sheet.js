@@ -4,7 +4,7 @@ import { Ink } from "./ink.js";
 import { Pen } from "./pen.js";
 import { Photo } from "./photo.js";
 import { encode } from "./png.js";
-import { keep, recall } from "./session.js";
+import { forget, keep, recall } from "./session.js";
 
 export class Sheet {
   // `onInk(final)`: the ink has changed; `onPhoto()`: a picture was chosen; `onRefuse(reason)`: it cannot be used
@@ -57,9 +57,16 @@ export class Sheet {
   }
 
   clear() {
-    if (this.photo.file) this.photo.drop();
-    else if (!this.ink.isEmpty) this.ink.replace([]);
+    const { file } = this.photo;
+    this.photo.drop();
+    if (!file && !this.ink.isEmpty) this.ink.replace([]);
     this.show();
+  }
+
+  // Forgets what was put away, except for these.
+  keepOriginals(keys) {
+    forget("original.", keys);
+    for (const key of this.photos.keys()) if (!keys.has(key)) this.photos.delete(key);
   }
 
   // Clears the sheet; `restore` brings its content back.
@@ -132,7 +139,7 @@ export class Sheet {
   }
 
   #inked(final) {
-    if (this.photo.file && this.ink.drawing) this.photo.drop(); // drawing on a picture replaces it
+    if (this.ink.drawing) this.photo.drop(); // drawing on a picture replaces it
     this.root.classList.toggle("inked", !this.isEmpty);
     this.onInk(final);
   }

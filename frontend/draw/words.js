@@ -5,6 +5,8 @@ const RIVAL = 0.25; // a second digit is named if it has at least this share of 
 
 export const article = (digit) => (Number(digit) === 8 ? "an 8" : `a ${digit}`);
 
+export const punctuated = (words) => (/[.!?]$/.test(words) ? words : `${words}.`);
+
 // Never 100%: no reading is certain, even if the float is 1.0.
 export const percent = (share) => (share < 0.005 ? "<1%" : `${Math.min(Math.round(share * 100), 99)}%`);
 

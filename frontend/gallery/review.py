@@ -81,8 +81,9 @@ class Review:
 
     @property
     def found(self) -> str:
-        order = "newest first" if self.query["order"] == "newest" else "likeliest mislabelled first"
-        return f"{count(self.total)}, {order}. {self.where}."
+        newest = self.query["order"] == "newest"
+        order = ", newest first" if newest else " read as another digit, likeliest mislabelled first"
+        return f"{count(self.total)}{order}. {self.where}."
 
     @property
     def older(self) -> str | None:

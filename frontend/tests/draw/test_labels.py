@@ -185,7 +185,25 @@ def test_undo_says_what_it_did_if_the_picture_is_gone(visit, postgres):
     expect_rows(postgres, [])
 
 
+def test_only_what_can_be_taken_back_is_kept(visit, postgres):
+    page = visit()
+    page.evaluate("sessionStorage.setItem('draw.original.old', '[1]')")
+    draw(page, SEVEN)
+    expect_answer(page, "That’s a 7")
+    page.keyboard.press("7")
+    expect_rows(postgres, [7])
+    kept = page.evaluate("Object.keys(sessionStorage).filter((name) => name.startsWith('draw.original.'))")
+    assert len(kept) == 1
+    assert kept != ["draw.original.old"]
+    page.reload()
+    key(page, "undo").click()
+    expect_answer(page, "That’s a 7")
+
+
 # --- files ----------------------------------------------------------------------------------------
+
+LINE = b'<polyline points="28,20 72,20 45,84" fill="none" stroke="black" stroke-width="8"/>'
+SVG_OF_7 = b'<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300" viewBox="0 0 100 100">' + LINE + b"</svg>"
 
 
 def drop(page: Page, where: str, data: bytes) -> bool:
@@ -208,6 +226,52 @@ def test_file_may_be_dropped_anywhere(visit):
     expect_answer(page, "That’s a 4")
 
 
+SLOW_DECODE = """() => {
+  const { decode } = HTMLImageElement.prototype;
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 1500));
+  HTMLImageElement.prototype.decode = async function () { await wait(); return decode.call(this); };
+}"""
+
+
+def test_what_came_after_a_slow_file_stays(visit, postgres):
+    page = visit()
+    page.evaluate(SLOW_DECODE)
+    choose(page, SVG_OF_7, "7.svg", "image/svg+xml")
+    choose(page, picture(4, "JPEG"))
+    expect_answer(page, "That’s a 4")
+    page.wait_for_timeout(2000)
+    expect_answer(page, "That’s a 4")
+    page.keyboard.press("Enter")
+    expect_rows(postgres, [4])
+    choose(page, SVG_OF_7, "7.svg", "image/svg+xml")
+    draw(page, THREE)
+    page.wait_for_timeout(2000)
+    expect_answer(page, "That’s a 3")
+    expect(page.locator("img.photo")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect_rows(postgres, [4, 3])
+
+
+def test_file_that_is_no_picture_leaves_the_drawing(visit, postgres):
+    page = visit()
+    draw(page, THREE)
+    expect(page.locator(".answer [role=status]")).to_have_text(re.compile("That’s a 3"))  # all ink is read
+    choose(page, b"just text", "notes.txt", "text/plain")
+    expect_answer(page, "I can’t take this file")
+    expect(detail(page)).to_have_text("Your browser cannot show this picture.")
+    page.keyboard.press("Enter")
+    expect_rows(postgres, [3])
+
+
+def test_enter_is_for_the_picture_not_for_the_link_before(visit, postgres):
+    page = visit()
+    page.get_by_role("link", name="Draw", exact=True).focus()
+    drop(page, "body", picture(4, "JPEG"))
+    expect_answer(page, "That’s a 4")
+    page.keyboard.press("Enter")
+    expect_rows(postgres, [4])
+
+
 def test_large_photo_is_sent_smaller_and_upright(visit, postgres):
     """A 7 on its side, which the file says how to turn; a 7 of 4,000 pixels must stay one."""
     page, sent = visit(), []
@@ -228,9 +292,7 @@ def test_large_photo_is_sent_smaller_and_upright(visit, postgres):
 
 def test_format_that_only_the_browser_knows_is_read(visit):
     page = visit()
-    line = '<polyline points="28,20 72,20 45,84" fill="none" stroke="black" stroke-width="8"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300" viewBox="0 0 100 100">{line}</svg>'
-    choose(page, svg.encode(), "7.svg", "image/svg+xml")
+    choose(page, SVG_OF_7, "7.svg", "image/svg+xml")
     expect_answer(page, "That’s a 7")
 
 
@@ -255,7 +317,9 @@ def test_reading_is_announced_once_the_pen_rests(visit):
     page.wait_for_timeout(1000)
     heard = page.evaluate("window.heard")
     assert len(heard) <= 2
-    assert heard[-1].startswith("That’s a 7")
+    assert heard[-1].startswith("That’s a 7.")
+    page.keyboard.press("7")
+    expect(page.locator(".answer [role=status]")).to_have_text("Right, a 7! Draw the next one.")
 
 
 def test_button_that_is_off_keeps_the_focus(visit):
