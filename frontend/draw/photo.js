@@ -50,10 +50,11 @@ export class Photo {
     if (!file.size) return this.onRefuse("The file is empty.");
     const readable = READ_BY_BACKEND.includes(file.type);
     const picture = file.size > LARGE_BYTES || !readable ? await smaller(file) : file;
-    const bytes = new Uint8Array(await picture.arrayBuffer());
+    const unreadable = picture === file && !readable ? NO_PREVIEW : null;
+    const refusal = unreadable ?? (picture.size > MAX_BYTES ? "The file is larger than 10 MB." : null);
+    const bytes = refusal ? null : new Uint8Array(await picture.arrayBuffer());
     if (loading !== this.loading) return;
-    if (picture === file && !readable) return this.onRefuse(NO_PREVIEW);
-    if (picture.size > MAX_BYTES) return this.onRefuse("The file is larger than 10 MB.");
+    if (refusal) return this.onRefuse(refusal);
     this.show({ bytes, type: picture.type });
     this.onTake();
   }
