@@ -88,6 +88,7 @@ def test_round_says_which_digit_it_asks_for(visit):
     tool(page, "round").first.click()
     asked = page.locator(".answer .sign").inner_text()
     draw(page, SEVEN)
+    expect(page.locator(".answer [role=status]")).to_contain_text("I read a 7")  # all ink is read
     page.keyboard.press("1" if asked != "1" else "2")
     expect(detail(page)).to_have_text(re.compile(f"This round asks for an? {asked} now."))
 
